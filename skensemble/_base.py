@@ -1,0 +1,518 @@
+"""The order of the steps that both estimators share; the arithmetic is in the modules that they call."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import sklearn
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import Bunch, check_random_state, get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+from skensemble._checks import LookAheadWarning, ModelFailureWarning, check_choice, check_columns, shown
+from skensemble._compat import take_rows, visual_block
+from skensemble._composition import NamedParts, pairs
+from skensemble._members import checked_models, listed_models, warn_about_weights
+from skensemble._report import report_out_of_fold
+from skensemble._training import AsleepModel, OutOfFold, Training, outputs, seeded, train
+from skensemble.combiners import Combiner, Stacking, WeightedVoting, combine_forward, default_loss
+from skensemble.explanation import Explanation, agreement, confidence, spread, spread_levels
+from skensemble.regimes import detect, detect_forward, encode_memberships, fit_detector, regime_names
+from skensemble.splits import ForwardSplit, check_time_order, looks_ahead, purge
+
+__all__ = ["RegimeAwareEnsemble"]
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+COMBINERS: dict[str, type[Combiner]] = {"stacking": Stacking, "weighted_voting": WeightedVoting}
+
+
+class RegimeAwareEnsemble(NamedParts):
+    """Train several models, combine them per regime, and say what each prediction is made of.
+
+    The two public estimators say only what differs between numbers and classes.
+    """
+
+    _task: ClassVar[str]
+
+    def __init__(
+        self,
+        estimators: Sequence[Any] | None = None,
+        *,
+        combiner: str | Combiner | None = None,
+        cv: Any = None,
+        label_horizon: Any = 0,
+        embargo: Any = 0,
+        regime_detector: Any = None,
+        on_error: str = "warn",
+        random_state: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.estimators = estimators
+        self.combiner = combiner
+        self.cv = cv
+        self.label_horizon = label_horizon
+        self.embargo = embargo
+        self.regime_detector = regime_detector
+        self.on_error = on_error
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any, *, regimes: Any = None, sample_weight: Any = None, **fit_params: Any) -> Any:
+        """Train every model out of fold and on all rows, and learn how far to trust whom.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, oldest row first. Frames are handed to the models as they are.
+        y : array-like of shape (n_samples,)
+            Targets.
+        regimes : array-like of shape (n_samples,) or (n_samples, n_regimes), default=None
+            Regime of each row: labels of any hashable kind, missing ones allowed, or probabilities. The default
+            (``None``) asks ``regime_detector``.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts, in the models, in the folds and in the combiner.
+        **fit_params : dict
+            ``groups`` for the splitter; with metadata routing enabled, whatever the models or the splitter request.
+
+        Returns
+        -------
+        estimator
+            Itself, fitted.
+
+        Raises
+        ------
+        ValueError
+            If the input or a parameter is wrong, in words that say which and what to do, or if no model could be
+            trained.
+        """
+        X, y, targets = self._validated(X, y)
+        weight = self._checked_weight(sample_weight, X)
+        check_choice(self.on_error, "on_error", type(self).__name__, ("raise", "warn"))
+        models = checked_models(
+            self.estimators, self._task, type(self).__name__, BaseEstimator.get_params(self, deep=False)
+        )
+        combiner = self._checked_combiner()
+        routed = self._routed_fit(models, regimes, sample_weight, fit_params)
+        splits = self._splits(X, y, routed.splitter)
+        names, memberships, detector = self._fit_regimes(X, regimes, splits)
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        training = train(
+            seeded(models, seed),
+            X,
+            y,
+            splits,
+            sample_weight=weight,
+            fit_params=routed.models,
+            classes=getattr(self, "classes_", None),
+            n_jobs=self.n_jobs,
+        )
+        self._report_failures(training, len(splits))
+        counted = np.ones(len(y)) if weight is None else weight
+        record = self._out_of_fold(training, targets, memberships, counted, combiner, X)
+        fitted_combiner = clone(combiner).fit(
+            record.predictions,
+            record.targets,
+            record.memberships,
+            record.sample_weight,
+            features=take_rows(X, record.rows),
+        )
+        self.model_names_ = tuple(name for name, _ in models)
+        self.estimators_ = training.estimators
+        self.named_estimators_ = Bunch(**dict(zip(self.model_names_, training.estimators, strict=True)))
+        self.regimes_ = names
+        self.regime_detector_ = detector
+        self.combiner_ = fitted_combiner
+        self.out_of_fold_ = record
+        self.n_excluded_ = len(y) - len(record.rows)
+        self._spread_levels = spread_levels(spread(record.predictions, record.weights, record.combined))
+        return self
+
+    def explain(self, X: Any, *, regimes: Any = None) -> Explanation:
+        """Predict, and say what the predictions are made of.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        regimes : array-like of shape (n_samples,) or (n_samples, n_regimes), default=None
+            Regime of each row; the default (``None``) asks ``regime_detector``. A missing regime, or one that was never
+            seen, is served by the pooled answer.
+
+        Returns
+        -------
+        Explanation
+            Predictions, weights, contributions, agreement and confidence; `Explanation.frame` lists them.
+        """
+        X = self._validated_rows(X)
+        said = self._ask_models(X)
+        memberships = self._memberships(X, regimes)
+        combined = self.combiner_.combine(said, memberships, features=X)
+        weights = self.combiner_.weights(said, memberships)
+        contributions = self.combiner_.contributions(said, memberships, features=X)
+        return Explanation(
+            prediction=self._decide(combined),
+            combined=combined,
+            models=self.model_names_,
+            member_predictions=said,
+            weights=weights,
+            contributions=contributions,
+            baseline=combined - contributions.sum(axis=1),
+            regimes=self.regimes_,
+            memberships=memberships,
+            agreement=agreement(said, weights, combined),
+            confidence=confidence(self._spread_levels, spread(said, weights, combined)),
+            classes=tuple(self.classes_.tolist()) if hasattr(self, "classes_") else None,
+            index=X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(combined)),
+        )
+
+    def member_predictions(self, X: Any) -> pd.DataFrame:
+        """Return what each model says.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        pandas.DataFrame of shape (n_samples, n_models) or (n_samples, n_models * n_classes)
+            One column per model, or per model and class; NaN where a model is asleep.
+        """
+        X = self._validated_rows(X)
+        said = self._ask_models(X)
+        columns: Any = pd.Index(self.model_names_, name="model")
+        if hasattr(self, "classes_"):
+            columns = pd.MultiIndex.from_product([self.model_names_, self.classes_.tolist()], names=["model", "class"])
+        index = X.index if isinstance(X, pd.DataFrame) else None
+        return pd.DataFrame(said.reshape(len(said), -1), columns=columns, index=index)
+
+    @property
+    def weights_(self) -> pd.DataFrame:
+        """How far each model is trusted, pooled and in each regime.
+
+        Returns
+        -------
+        pandas.DataFrame of shape (n_models, 1 + n_regimes)
+            Columns ``"pooled"`` and the regimes; each sums to 1.
+        """
+        check_is_fitted(self, "combiner_")
+        columns = pd.Index(["pooled", *self.regimes_], dtype=object, name="regime", tupleize_cols=False)
+        return pd.DataFrame(
+            self.combiner_.regime_weights_.T, index=pd.Index(self.model_names_, name="model"), columns=columns
+        )
+
+    def performance_report(self) -> pd.DataFrame:
+        """Compare the models, the ensemble and its plain rivals, out of fold, pooled and per regime.
+
+        The ensemble's row is what it would have said on each fold knowing only the folds before; so is the best single
+        model: the one with the lowest loss until then.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per model and regime with the columns ``model``, ``regime``, ``n`` (rows, by membership), ``loss``
+            (lower is better) and ``score`` (R² or accuracy; higher is better).
+        """
+        check_is_fitted(self, "combiner_")
+        loss = default_loss(self.out_of_fold_.targets.shape[1])
+        return report_out_of_fold(self.out_of_fold_, self.model_names_, self.regimes_, loss)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """List who asks for which metadata.
+
+        Returns
+        -------
+        MetadataRouter
+            The ensemble's own requests (``regimes``, ``sample_weight``), the models' and the splitter's.
+        """
+        router = MetadataRouter(owner=self).add_self_request(self)
+        for name, model in pairs(self._listed_models()):
+            if hasattr(model, "get_metadata_routing"):
+                router.add(**{name: model}, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
+        if hasattr(self.cv, "get_metadata_routing"):
+            router.add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
+        return router
+
+    # What a leaf says about its task.
+
+    @abstractmethod
+    def _encoded(self, y: Any) -> tuple[NDArray[Any], Array]:
+        """Checked targets as the models get them, and in the shape ``(n_samples, n_outputs)``."""
+
+    @abstractmethod
+    def _decide(self, combined: Array) -> NDArray[Any]:
+        """What `predict` returns for combined outputs."""
+
+    # The steps of fit, in order.
+
+    def _validated(self, X: Any, y: Any) -> tuple[Any, NDArray[Any], Array]:
+        if hasattr(X, "columns"):
+            check_columns(self, X, reset=True)
+            validate_data(self, X, y, skip_check_array=True)
+            if X.shape[0] < 2:  # noqa: PLR2004
+                raise ValueError(f"Found array with {X.shape[0]} sample(s) while a minimum of 2 is required.")
+        else:
+            X, y = validate_data(self, X, y, ensure_min_samples=2, **self._array_checks(), multi_output=True, y_numeric=False)
+        check_consistent_length(X, y)
+        check_time_order(getattr(X, "index", None))
+        _check_same_times(X, y)
+        return X, *self._encoded(y)
+
+    def _validated_rows(self, X: Any) -> Any:
+        check_is_fitted(self, "combiner_")
+        if hasattr(X, "columns"):
+            check_columns(self, X, reset=False)
+            validate_data(self, X, reset=False, skip_check_array=True)
+            return X
+        return validate_data(self, X, reset=False, **self._array_checks())
+
+    def _array_checks(self) -> dict[str, Any]:
+        tags = get_tags(self).input_tags
+        return {
+            "accept_sparse": ["csr", "csc"] if tags.sparse else False,
+            "ensure_all_finite": "allow-nan" if tags.allow_nan else True,
+        }
+
+    def _checked_weight(self, sample_weight: Any, X: Any) -> Array | None:
+        if sample_weight is None:
+            return None
+        weight = np.asarray(_check_sample_weight(sample_weight, X, ensure_non_negative=True), dtype=float)
+        if not (weight > 0).any():
+            raise ValueError("sample_weight has only zeros: at least one weight must be greater than zero.")
+        return weight
+
+    def _checked_combiner(self) -> Combiner:
+        combiner = self._named_parts().get("combiner", self.combiner)
+        if not isinstance(combiner, Combiner):
+            raise ValueError(
+                f"combiner of {type(self).__name__} must be one of {', '.join(map(repr, COMBINERS))} or a combiner such "
+                f"as WeightedVoting(); got {shown(combiner)}."
+            )
+        return combiner
+
+    def _routed_fit(
+        self, models: Sequence[tuple[str, Any]], regimes: Any, sample_weight: Any, fit_params: Mapping[str, Any]
+    ) -> Bunch:
+        """Who gets which metadata in fit, besides the sample weights, which the training hands to whoever takes them."""
+        given = {"regimes": regimes, "sample_weight": sample_weight, **fit_params}
+        given = {key: value for key, value in given.items() if value is not None}
+        if sample_weight is not None:
+            warn_about_weights(models)
+        if sklearn.get_config()["enable_metadata_routing"]:
+            routed = process_routing(self, "fit", **given)
+            each = {
+                name: {k: v for k, v in routed[name]["fit"].items() if k != "sample_weight"}
+                for name, _ in models
+                if name in routed
+            }
+            return Bunch(models=each, splitter=dict(routed["splitter"]["split"]) if "splitter" in routed else {})
+        unknown = set(fit_params) - {"groups"}
+        if unknown:
+            raise ValueError(
+                f"fit of {type(self).__name__} got {shown(sorted(unknown))}, which it can only pass on with metadata "
+                f"routing: sklearn.set_config(enable_metadata_routing=True), and let a model request it."
+            )
+        return Bunch(models={}, splitter={key: fit_params[key] for key in fit_params if fit_params[key] is not None})
+
+    def _splits(self, X: Any, y: Any, params: Mapping[str, Any]) -> list[tuple[Rows, Rows]]:
+        """The folds, forward and purged; a warning where they look ahead."""
+        cv = self.cv
+        who = type(self).__name__
+        if cv is None or (isinstance(cv, (int, np.integer)) and not isinstance(cv, bool)):
+            n_splits = 5 if cv is None else int(cv)
+            cv = ForwardSplit(n_splits, label_horizon=self.label_horizon, embargo=self.embargo)
+        if hasattr(cv, "split"):
+            folds = list(cv.split(X, y, **params))
+        elif hasattr(cv, "__iter__") and not isinstance(cv, (str, Mapping)):
+            folds = list(cv)
+        else:
+            raise ValueError(
+                f"cv of {who} must be None, a number of forward folds, a splitter or a list of (train, test) row "
+                f"numbers; got {shown(cv)}."
+            )
+        n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+        splits = [_checked_fold(fold, number, n_samples, who) for number, fold in enumerate(folds)]
+        times = getattr(X, "index", None)
+        # Splits cut here are purged already; purging them once more changes nothing.
+        splits = [
+            (
+                purge(
+                    fold_train,
+                    fold_test,
+                    n_samples=n_samples,
+                    times=times if isinstance(times, pd.DatetimeIndex) else None,
+                    label_horizon=self.label_horizon,
+                    embargo=self.embargo,
+                ),
+                fold_test,
+            )
+            for fold_train, fold_test in splits
+        ]
+        if any(looks_ahead(fold_train, fold_test) for fold_train, fold_test in splits):
+            warnings.warn(
+                f"cv of {who} trains on rows later than those it predicts: the weights learned from it look ahead and "
+                f"flatter models that overfit. Leave cv=None, or pass a number of forward folds.",
+                LookAheadWarning,
+                stacklevel=3,
+            )
+        return splits
+
+    def _fit_regimes(
+        self, X: Any, regimes: Any, splits: Sequence[tuple[Rows, Rows]]
+    ) -> tuple[tuple[Hashable, ...], Array, Any]:
+        """Regime names, memberships of the training rows as they were known at each row, and the fitted detector."""
+        n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+        if regimes is not None:
+            names: tuple[Hashable, ...] = regime_names(regimes)
+            return names, encode_memberships(regimes, names, n_samples), fit_detector(self.regime_detector, X)
+        detector = fit_detector(self.regime_detector, X)
+        if hasattr(detector, "fit"):
+            return *detect_forward(self.regime_detector, detector, X, splits), detector
+        found = detect(detector, X)
+        names = () if found is None else regime_names(found)
+        return names, encode_memberships(found, names, n_samples), detector
+
+    def _report_failures(self, training: Training, n_folds: int) -> None:
+        if not training.failures:
+            return
+        every = [isinstance(model, AsleepModel) for model in training.estimators]
+        lines = [f"{name} failed {texts[0]}{_and_more(texts)}" for name, texts in training.failures.items()]
+        if all(every) or self.on_error == "raise":
+            fix = "No model is left." if all(every) else "on_error='warn' would carry on without it."
+            raise ValueError(f"{type(self).__name__} could not train: {' / '.join(lines)}. {fix}")
+        for line in lines:
+            warnings.warn(
+                f"{line}. It sleeps there and the others carry on; on_error='raise' stops instead.",
+                ModelFailureWarning,
+                stacklevel=3,
+            )
+
+    def _out_of_fold(
+        self,
+        training: Training,
+        targets: Array,
+        memberships: Array,
+        weight: Array,
+        combiner: Combiner,
+        X: Any,
+    ) -> OutOfFold:
+        rows = np.flatnonzero(np.isfinite(training.predictions).all(axis=2).any(axis=1))
+        features = take_rows(X, rows) if getattr(combiner, "passthrough", False) else None
+        parts = (training.predictions[rows], targets[rows], memberships[rows], weight[rows], training.folds[rows])
+        combined, weights = combine_forward(combiner, *parts, features=features)
+        return OutOfFold(rows, parts[4], parts[1], parts[0], parts[2], parts[3], combined, weights)
+
+    # The steps of predict.
+
+    def _combined(self, X: Any, regimes: Any) -> Array:
+        X = self._validated_rows(X)
+        said = self._ask_models(X)
+        return self.combiner_.combine(said, self._memberships(X, regimes), features=X)
+
+    def _memberships(self, X: Any, regimes: Any) -> Array:
+        found = detect(self.regime_detector_, X) if regimes is None else regimes
+        return encode_memberships(found, self.regimes_, X.shape[0] if hasattr(X, "shape") else len(X))
+
+    def _ask_models(self, X: Any) -> Array:
+        """What the models say ``(n_samples, n_models, n_outputs)``; one that fails sleeps, loudly."""
+        classes = getattr(self, "classes_", None)
+        n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+        said = np.full((n_samples, len(self.estimators_), 1 if classes is None else len(classes)), np.nan)
+        for k, (name, model) in enumerate(zip(self.model_names_, self.estimators_, strict=True)):
+            try:
+                said[:, k] = outputs(model, X, classes)
+                n_asleep = int(np.isnan(said[:, k]).any(axis=1).sum())
+                trouble = f"has no finite prediction for {n_asleep} of {n_samples} rows" if n_asleep else ""
+            except Exception as error:  # whatever a model does, the others answer
+                trouble = f"failed in predict ({type(error).__name__}: {error})"
+            if trouble and not isinstance(model, AsleepModel):
+                if self.on_error == "raise":
+                    raise ValueError(f"{name} {trouble}. on_error='warn' would carry on without it.")
+                warnings.warn(f"{name} {trouble}: it sleeps there.", ModelFailureWarning, stacklevel=4)
+        alone = np.isnan(said).any(axis=2).all(axis=1)
+        if alone.any():
+            row = int(np.argmax(alone))
+            raise ValueError(
+                f"No model has a finite prediction for {int(alone.sum())} of {n_samples} rows, the first is row {row}. "
+                f"Look at these rows for missing or infinite values, and at estimators_ for models that failed in fit."
+            )
+        return said
+
+    # Composition, tags, HTML.
+
+    def _listed_models(self) -> list[Any]:
+        return listed_models(self.estimators, self._task)
+
+    def _named_parts(self) -> dict[str, Any]:
+        given = "weighted_voting" if self.combiner is None else self.combiner
+        if isinstance(given, str):
+            return {"combiner": COMBINERS[given]()} if given in COMBINERS else {}
+        return {"combiner": given}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        members = [model for _, model in pairs(self._listed_models()) if not isinstance(model, str)]
+        try:
+            each = [get_tags(model).input_tags for model in members]
+        except Exception:  # parameters may be anything until fit has looked at them
+            each = []
+        tags.input_tags.sparse = bool(each) and all(tag.sparse for tag in each)
+        tags.input_tags.allow_nan = bool(each) and all(tag.allow_nan for tag in each)
+        tags.target_tags.single_output = True
+        tags.target_tags.multi_output = False
+        return tags
+
+    def _sk_visual_block_(self) -> Any:
+        parts = [*pairs(self._listed_models()), *self._named_parts().items()]
+        if self.regime_detector is not None:
+            parts.append(("regime_detector", self.regime_detector))
+        return visual_block([name for name, _ in parts], [part for _, part in parts])
+
+
+def _and_more(texts: Sequence[str]) -> str:
+    return f" (and {len(texts) - 1} times more)" if len(texts) > 1 else ""
+
+
+def _n_rows(X: Any) -> int:
+    return int(X.shape[0])
+
+
+def _check_same_times(X: Any, y: Any) -> None:
+    """Targets of other days than the features' are a look-ahead that nothing else would notice."""
+    both = getattr(X, "index", None), getattr(y, "index", None)
+    if not all(isinstance(index, pd.DatetimeIndex) for index in both):
+        return
+    apart = np.flatnonzero(np.asarray(both[0]) != np.asarray(both[1]))
+    if len(apart):
+        row = int(apart[0])
+        raise ValueError(
+            f"X and y are not of the same times: row {row} of X is {both[0][row]}, of y {both[1][row]}. Align them, for "
+            f"example y = y.loc[X.index]."
+        )
+
+
+def _checked_fold(fold: Any, number: int, n_samples: int, owner: str) -> tuple[Rows, Rows]:
+    if not isinstance(fold, (tuple, list)) or len(fold) != 2:  # noqa: PLR2004
+        raise ValueError(f"cv of {owner} must give (train, test) row numbers; fold {number} is {shown(fold)}.")
+    sides = []
+    for rows in fold:
+        rows = np.asarray(rows)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
+        if len(rows) and not (rows.min() >= 0 and rows.max() < n_samples):
+            raise ValueError(f"cv of {owner}: fold {number} names row {rows.max()} of {n_samples}.")
+        sides.append(rows)
+    return sides[0], sides[1]

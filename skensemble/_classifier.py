@@ -1,0 +1,88 @@
+"""The classifier: what is different about classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+
+from skensemble._base import RegimeAwareEnsemble
+
+__all__ = ["RegimeAwareEnsembleClassifier"]
+
+
+class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
+    """DOC."""
+
+    _task = "classifier"
+
+    def predict(self, X: Any, *, regimes: Any = None) -> NDArray[Any]:
+        """Predict the likeliest class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        regimes : array-like of shape (n_samples,) or (n_samples, n_regimes), default=None
+            Regime of each row; the default (``None``) asks ``regime_detector``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Class labels.
+        """
+        return self._decide(self._combined(X, regimes))
+
+    def predict_proba(self, X: Any, *, regimes: Any = None) -> NDArray[np.float64]:
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        regimes : array-like of shape (n_samples,) or (n_samples, n_regimes), default=None
+            Regime of each row; the default (``None``) asks ``regime_detector``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities in the order of ``classes_``.
+        """
+        return self._combined(X, regimes)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None, *, regimes: Any = None) -> float:
+        """Return the accuracy of the predictions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts.
+        regimes : array-like of shape (n_samples,) or (n_samples, n_regimes), default=None
+            Regime of each row.
+
+        Returns
+        -------
+        float
+            Share of rows whose class is predicted.
+        """
+        return float(accuracy_score(y, self.predict(X, regimes=regimes), sample_weight=sample_weight))
+
+    def _encoded(self, y: Any) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        y = column_or_1d(y, warn=True)
+        if y.dtype.kind == "f":
+            assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
+        self.classes_, position = np.unique(y, return_inverse=True)
+        return y, np.eye(len(self.classes_))[position]
+
+    def _decide(self, combined: NDArray[np.float64]) -> NDArray[Any]:
+        return self.classes_[combined.argmax(axis=1)]

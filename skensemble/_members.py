@@ -1,0 +1,113 @@
+"""From the parameter ``estimators`` to live models by name, or to a sentence that says what is wrong with it."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sklearn.base import is_classifier, is_regressor
+
+from skensemble._checks import shown
+from skensemble.models import (
+    DEFAULT_CLASSIFIERS,
+    DEFAULT_REGRESSORS,
+    label_encoded,
+    make_model,
+    model_names,
+    needs_label_encoding,
+    takes_sample_weight,
+    warn_about_stand_ins,
+)
+
+__all__ = ["checked_models", "listed_models", "warn_about_weights"]
+
+_DEFAULTS = {"classifier": DEFAULT_CLASSIFIERS, "regressor": DEFAULT_REGRESSORS}
+
+
+def listed_models(estimators: Any, task: str) -> list[Any]:
+    """List the entries of ``estimators``, its default filled in and each known name replaced by a pair."""
+    given = _DEFAULTS[task] if estimators is None else estimators
+    if not isinstance(given, (list, tuple)):
+        return []
+    known = model_names(task)
+    return [
+        (entry, make_model(entry, task)) if isinstance(entry, str) and entry in known else entry for entry in given
+    ]
+
+
+def checked_models(estimators: Any, task: str, owner: str, reserved: Collection[str]) -> list[tuple[str, Any]]:
+    """Return the live models by name; classifiers that want labels 0, 1, … are wrapped."""
+    if estimators is not None and (isinstance(estimators, (str, Mapping)) or not isinstance(estimators, (list, tuple))):
+        raise ValueError(
+            f"estimators of {owner} must be a list of names and (name, estimator) pairs, for example "
+            f"['xgboost', ('ridge', Ridge())]; got {shown(estimators)}."
+        )
+    warn_about_stand_ins(estimators or (), task, owner)
+    models = [_checked_entry(entry, task, owner) for entry in listed_models(estimators, task)]
+    _check_names([name for name, _ in models], owner, reserved)
+    alive = [(name, model) for name, model in models if not isinstance(model, str)]
+    if not alive:
+        raise ValueError(
+            f"estimators of {owner} has no model left: {shown([name for name, _ in models])} are all 'drop', or the "
+            f"list is empty. Keep at least one model."
+        )
+    return [(name, label_encoded(model) if needs_label_encoding(model) else model) for name, model in alive]
+
+
+def warn_about_weights(models: Sequence[tuple[str, Any]]) -> None:
+    """Say which models will not hear of the sample weights."""
+    deaf = [name for name, model in models if not takes_sample_weight(model)]
+    if deaf:
+        warnings.warn(
+            f"sample_weight does not reach {', '.join(deaf)}: fit takes none there. Rows of weight zero are left out; "
+            f"the others count alike for {'it' if len(deaf) == 1 else 'them'}.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _checked_entry(entry: Any, task: str, owner: str) -> tuple[str, Any]:
+    if isinstance(entry, str):
+        make_model(entry, task)  # an unknown name: it knows which there are
+    is_pair = isinstance(entry, tuple) and len(entry) == 2  # noqa: PLR2004
+    if not is_pair or not isinstance(entry[0], str):
+        raise ValueError(
+            f"estimators of {owner} holds {shown(entry)}: each entry must be a model's name such as 'xgboost', or a "
+            f"pair (name, estimator)."
+        )
+    name, model = entry
+    if isinstance(model, str):
+        if model == "drop":
+            return name, model
+        if model in model_names(task):
+            return name, make_model(model, task)
+    if isinstance(model, type) or not (hasattr(model, "fit") and hasattr(model, "predict")):
+        fix = f" Did you mean {model.__name__}()?" if isinstance(model, type) else ""
+        raise ValueError(
+            f"The model {name!r} of {owner} must be an estimator with fit and predict, or 'drop'; got {shown(model)}.{fix}"
+        )
+    if is_regressor(model) if task == "classifier" else is_classifier(model):
+        raise ValueError(f"The model {name!r} of {owner} is {shown(model)}, which is not a {task}. Choose a {task}.")
+    return name, model
+
+
+def _check_names(names: Sequence[str], owner: str, reserved: Collection[str]) -> None:
+    doubles = [name for name, times in Counter(names).items() if times > 1]
+    if doubles:
+        raise ValueError(
+            f"estimators of {owner} names {shown(doubles)} more than once: each name must be different, since results "
+            f"and parameters are found by it."
+        )
+    wrong = [name for name in names if "__" in name or not name]
+    if wrong:
+        raise ValueError(
+            f"estimators of {owner} has the names {shown(wrong)}: a name must not be empty or contain '__', which "
+            f"separates a model from its parameters."
+        )
+    taken = [name for name in names if name in reserved]
+    if taken:
+        raise ValueError(
+            f"estimators of {owner} has the names {shown(taken)}, which are parameters of {owner} itself. Rename them."
+        )

@@ -1,0 +1,370 @@
+"""Fit models and folds in parallel, and hand over what they predicted out of fold.
+
+Every (model, fold) and every (model, all rows) is one task of one flat list, longest first. A fold's task fits on the
+fold's past and returns predictions only; the task on all rows returns the fitted model. A model that fails anywhere
+comes back as a sentence, never as an exception: the others carry on.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from joblib import cpu_count, effective_n_jobs
+from joblib.parallel import get_active_backend
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.dummy import DummyClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import has_fit_parameter
+from threadpoolctl import threadpool_limits
+
+from skensemble._compat import take_rows
+from skensemble.models import relative_cost, takes_sample_weight
+
+__all__ = ["AsleepModel", "OutOfFold", "Training", "outputs", "seeded", "train"]
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """What the models predicted on rows that they had not seen, and what came true; rows in time order.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows,)
+        Positions of the rows in X. Rows that no fold predicted are not among them.
+    folds : ndarray of shape (n_rows,)
+        Number of the fold that predicted each row, in the order of the splitter.
+    targets : ndarray of shape (n_rows, n_outputs)
+        What came true; one column per class for classes.
+    predictions : ndarray of shape (n_rows, n_models, n_outputs)
+        What each model predicted; NaN where it was asleep.
+    memberships : ndarray of shape (n_rows, n_regimes)
+        How far each row belongs to each regime, as it was known at the row.
+    sample_weight : ndarray of shape (n_rows,)
+        How much each row counts.
+    combined : ndarray of shape (n_rows, n_outputs)
+        What the ensemble would have said with what the folds before had taught it.
+    weights : ndarray of shape (n_rows, n_models)
+        The weights behind it.
+    """
+
+    rows: Rows
+    folds: Rows
+    targets: Array
+    predictions: Array
+    memberships: Array
+    sample_weight: Array
+    combined: Array
+    weights: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """Models fitted on all rows, and what their twins predicted out of fold.
+
+    Parameters
+    ----------
+    estimators : list of estimator
+        One per model, fitted on all rows; an `AsleepModel` where the fit failed.
+    predictions : ndarray of shape (n_samples, n_models, n_outputs)
+        Out-of-fold predictions; NaN where there is none.
+    folds : ndarray of shape (n_samples,)
+        Fold that predicted each row; -1 where none did.
+    failures : dict of str to list of str
+        For each model that failed somewhere, what happened.
+    """
+
+    estimators: list[Any]
+    predictions: Array
+    folds: Rows
+    failures: dict[str, list[str]]
+
+
+class AsleepModel(BaseEstimator):
+    """Stand in for a model that could not be fitted: it has no opinion on any row.
+
+    Parameters
+    ----------
+    reason : str
+        What happened, for whoever looks.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """One fit: of one model on some rows, and the rows to predict with it (none: keep the model)."""
+
+    model: int
+    name: str
+    estimator: Any
+    train: Rows
+    test: Rows | None
+    fit_params: Mapping[str, Any]
+
+
+def train(
+    models: Sequence[tuple[str, Any]],
+    X: Any,
+    y: Any,
+    splits: Sequence[tuple[Rows, Rows]],
+    *,
+    sample_weight: Array | None = None,
+    fit_params: Mapping[str, Mapping[str, Any]] | None = None,
+    classes: NDArray[Any] | None = None,
+    n_jobs: int | None = None,
+) -> Training:
+    """Fit every model on every fold and on all rows, as one flat list of tasks.
+
+    Parameters
+    ----------
+    models : sequence of (str, estimator)
+        Unfitted models with their seeds set.
+    X : array-like of shape (n_samples, n_features)
+        Features, handed to the models as they are.
+    y : ndarray of shape (n_samples,)
+        Targets; for classes the original labels.
+    splits : sequence of (train, test)
+        Row numbers of each fold.
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Rows of weight zero are not trained on; the others' weights go to each model that takes them.
+    fit_params : mapping of str to mapping, default=None
+        Further arguments for each model's ``fit``; what has one entry per row is cut to the fold.
+    classes : ndarray of shape (n_classes,), default=None
+        Sorted class labels; ``None`` for regression.
+    n_jobs : int, default=None
+        Tasks at a time, as joblib takes it. The models run on one thread each while tasks run side by side.
+
+    Returns
+    -------
+    Training
+        The same for every ``n_jobs`` and backend.
+    """
+    n_samples = len(y)
+    everything = np.arange(n_samples)
+    threads = _threads_per_model(n_jobs)
+    tasks = []
+    for k, (name, model) in enumerate(models):
+        params = dict((fit_params or {}).get(name, {}))
+        if sample_weight is not None:
+            params.update(_weight_param(model, sample_weight))
+        model = _with_threads(model, threads)
+        for fold_train, fold_test in [*splits, (everything, None)]:
+            kept = fold_train if sample_weight is None else fold_train[sample_weight[fold_train] > 0]
+            tasks.append(_Task(k, name, model, kept, fold_test, params))
+    cost = [relative_cost(task.estimator) * len(task.train) for task in tasks]
+    order = sorted(range(len(tasks)), key=lambda i: -cost[i])
+    # BLAS has one pool for the whole process: it is limited here, once, and not by tasks that overlap.
+    with threadpool_limits(1, user_api="blas") if threads == 1 else nullcontext():
+        done = Parallel(n_jobs=n_jobs, prefer="threads")(
+            delayed(_run)(tasks[i], X, y, n_samples, classes, threads) for i in order
+        )
+    results: list[Any] = [None] * len(tasks)
+    for i, result in zip(order, done, strict=True):
+        results[i] = result
+    return _gathered(models, splits, tasks, results, n_samples, 1 if classes is None else len(classes))
+
+
+def outputs(model: Any, X: Any, classes: NDArray[Any] | None, **params: Any) -> Array:
+    """Ask a fitted model for its predictions in the common shape.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted. A classifier without ``predict_proba`` gives its whole vote to the class it predicts.
+    X : array-like of shape (n_samples, n_features)
+        Rows.
+    classes : ndarray of shape (n_classes,) or None
+        Sorted class labels of the ensemble; a class that the model never saw has probability 0.
+    **params : dict
+        Further arguments for the model's ``predict``.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_outputs)
+        NaN in the whole row where any output is not finite.
+    """
+    n_samples = _n_rows(X)
+    if isinstance(model, AsleepModel):
+        return np.full((n_samples, 1 if classes is None else len(classes)), np.nan)
+    if classes is None:
+        said = np.asarray(model.predict(X, **params), dtype=float)
+        if said.size != n_samples:
+            raise ValueError(f"predict gave an array of shape {said.shape} for {n_samples} rows")
+        said = said.reshape(n_samples, 1)
+    else:
+        said = _probabilities(model, X, classes, n_samples, params)
+    return np.where(np.isfinite(said).all(axis=1, keepdims=True), said, np.nan)
+
+
+def seeded(models: Sequence[tuple[str, Any]], random_state: int) -> list[tuple[str, Any]]:
+    """Clone the models and give those without a seed one that depends on the model's name only.
+
+    Parameters
+    ----------
+    models : sequence of (str, estimator)
+        The models.
+    random_state : int
+        Where the seeds come from.
+
+    Returns
+    -------
+    list of (str, estimator)
+        Clones; their order does not matter for the seeds.
+    """
+    ready = []
+    for name, model in models:
+        model = clone(model)
+        if not isinstance(model, FrozenEstimator):
+            seed = int(np.random.SeedSequence([random_state, zlib.crc32(name.encode())]).generate_state(1)[0] >> 1)
+            _fill_none(model, "random_state", seed)
+        ready.append((name, model))
+    return ready
+
+
+def _probabilities(model: Any, X: Any, classes: NDArray[Any], n_samples: int, params: Mapping[str, Any]) -> Array:
+    said = np.zeros((n_samples, len(classes)))
+    if hasattr(model, "predict_proba"):
+        own = np.asarray(model.predict_proba(X, **params), dtype=float)
+        known = np.asarray(model.classes_)
+        if own.shape != (n_samples, len(known)):
+            raise ValueError(f"predict_proba gave an array of shape {own.shape} for {n_samples} rows, {len(known)} classes")
+    else:
+        labels = np.asarray(model.predict(X, **params))
+        known, position = np.unique(labels, return_inverse=True)
+        own = np.eye(len(known))[position]
+    at = np.searchsorted(classes, known)
+    wrong = (at == len(classes)) | (classes[np.minimum(at, len(classes) - 1)] != known)
+    if wrong.any():
+        raise ValueError(f"it predicts the class {known[wrong][0]!r}, which is not among {classes.tolist()}")
+    said[:, at] = own
+    return said
+
+
+def _run(
+    task: _Task, X: Any, y: Any, n_samples: int, classes: NDArray[Any] | None, threads: int | None
+) -> tuple[Any, str | None]:
+    """Do one task; what goes wrong comes back as a sentence."""
+    # OpenMP keeps its limit per thread, so a task can set its own.
+    with threadpool_limits(1, user_api="openmp") if threads == 1 else nullcontext():
+        try:
+            if not len(task.train):
+                raise ValueError("no rows to train on")
+            model = _fitted(task, X, y, n_samples, classes)
+            return (model if task.test is None else outputs(model, take_rows(X, _span(task.test)), classes)), None
+        except Exception as error:  # a model may fail in any way; the others must carry on
+            return None, f"{type(error).__name__}: {error}"
+
+
+def _fitted(task: _Task, X: Any, y: Any, n_samples: int, classes: NDArray[Any] | None) -> Any:
+    rows = _span(task.train)
+    y_train = take_rows(y, rows)
+    model = clone(task.estimator)
+    if isinstance(model, FrozenEstimator):
+        return model
+    X_train = take_rows(X, rows)
+    if classes is not None and len(np.unique(y_train)) == 1:
+        # Most classifiers refuse a single class; the answer is known without them.
+        return DummyClassifier(strategy="prior").fit(X_train, y_train)
+    return model.fit(X_train, y_train, **_cut(task.fit_params, rows, n_samples))
+
+
+def _gathered(
+    models: Sequence[tuple[str, Any]],
+    splits: Sequence[tuple[Rows, Rows]],
+    tasks: Sequence[_Task],
+    results: Sequence[tuple[Any, str | None]],
+    n_samples: int,
+    n_outputs: int,
+) -> Training:
+    """Put the results in their places; a row that several folds predicted gets the mean."""
+    predictions = np.zeros((n_samples, len(models), n_outputs))
+    times = np.zeros((n_samples, len(models), 1))
+    folds = np.full(n_samples, -1, dtype=np.intp)
+    for number, (_, test) in enumerate(splits):
+        folds[test] = number
+    estimators: list[Any] = [None] * len(models)
+    failures: dict[str, list[str]] = {}
+    for position, (task, (result, error)) in enumerate(zip(tasks, results, strict=True)):
+        fold = position % (len(splits) + 1)
+        if error is not None:
+            where = "on all rows" if task.test is None else f"in fold {fold}"
+            failures.setdefault(task.name, []).append(f"{where}: {error}")
+        if task.test is None:
+            estimators[task.model] = AsleepModel(error) if error is not None else result
+        elif error is None:
+            predictions[task.test, task.model] += result
+            times[task.test, task.model] += 1
+    predictions = np.where(times > 0, predictions / np.maximum(times, 1), np.nan)
+    return Training(estimators, predictions, folds, failures)
+
+
+def _weight_param(model: Any, sample_weight: Array) -> dict[str, Array]:
+    """Name the argument by which a model's fit takes sample weights; empty where it takes none."""
+    if has_fit_parameter(model, "sample_weight"):
+        return {"sample_weight": sample_weight}
+    if isinstance(model, Pipeline) and takes_sample_weight(model):
+        return {f"{model.steps[-1][0]}__sample_weight": sample_weight}
+    return {}
+
+
+def _threads_per_model(n_jobs: int | None) -> int | None:
+    """One thread each while tasks run side by side or inside somebody else's loop; otherwise all there are."""
+    nested = (get_active_backend()[0].nesting_level or 0) > 0
+    if nested or n_jobs == 1 or effective_n_jobs(n_jobs) > 1:
+        return 1
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cpu_count(), int(allowed)) if allowed.isdigit() and int(allowed) else cpu_count()
+
+
+def _with_threads(model: Any, threads: int | None) -> Any:
+    model = clone(model)
+    if not isinstance(model, FrozenEstimator):
+        _fill_none(model, "n_jobs", threads)
+    return model
+
+
+def _fill_none(model: Any, parameter: str, value: Any) -> None:
+    """Set a parameter wherever it occurs in a model and was left at ``None``."""
+    if not hasattr(model, "get_params"):
+        return
+    names = [
+        name
+        for name, given in model.get_params(deep=True).items()
+        if given is None and (name == parameter or name.endswith(f"__{parameter}"))
+    ]
+    model.set_params(**dict.fromkeys(names, value))
+
+
+def _span(rows: Rows) -> Rows | slice:
+    """A run of neighbouring rows as a slice, so that arrays give a view instead of a copy."""
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
+
+
+def _cut(fit_params: Mapping[str, Any], rows: Rows | slice, n_samples: int) -> dict[str, Any]:
+    return {
+        key: take_rows(value, rows) if hasattr(value, "__len__") and _n_rows(value) == n_samples else value
+        for key, value in fit_params.items()
+    }
+
+
+def _n_rows(X: Any) -> int:
+    return int(X.shape[0]) if hasattr(X, "shape") and len(X.shape) else len(X)

@@ -1,0 +1,31 @@
+"""Many predictions, one answer: combiners learn from out-of-fold predictions how far to trust each model in each regime.
+
+The rule that all members keep: each regime has an answer of its own, shrunk towards the pooled one by the number of
+rows behind it; a model that sleeps on a row has no say there, and the others carry the row.
+"""
+
+from skensemble.combiners._base import (
+    Combiner,
+    awake_models,
+    best_so_far,
+    combine_forward,
+    equal_weights,
+    weighted_mean,
+)
+from skensemble.combiners._final import LogOddsPool, NonNegativeRidge
+from skensemble.combiners._stacking import Stacking
+from skensemble.combiners._voting import WeightedVoting, default_loss
+
+__all__ = [
+    "Combiner",
+    "LogOddsPool",
+    "NonNegativeRidge",
+    "Stacking",
+    "WeightedVoting",
+    "awake_models",
+    "best_so_far",
+    "combine_forward",
+    "default_loss",
+    "equal_weights",
+    "weighted_mean",
+]

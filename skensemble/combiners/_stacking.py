@@ -1,0 +1,285 @@
+"""Stacking: a model of the models' predictions."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.base import clone, is_classifier
+
+from skensemble._checks import ModelFailureWarning, check_number, shown
+from skensemble._compat import take_rows
+from skensemble.combiners._base import Array, Combiner, awake_models, equal_weights, regime_shares, weighted_mean
+from skensemble.combiners._final import LogOddsPool, NonNegativeRidge
+from skensemble.models import make_model, takes_sample_weight
+
+__all__ = ["Stacking"]
+
+_MOST_INFLUENCE_ROWS = 1000
+
+
+class Stacking(Combiner):
+    r"""Learn how to combine the models with a model of their predictions.
+
+    The final estimator is fitted on out-of-fold predictions: for classes on the probabilities, of the second class
+    alone where there are two. With regimes it is fitted once more for each of them, on all rows with weights
+
+    .. math:: s_i \Big(m_{ir} + \kappa \big/ \textstyle\sum_l s_l\Big),
+
+    so that the pooled record counts for :math:`\kappa` = ``shrinkage`` rows beside the regime's own.
+
+    Parameters
+    ----------
+    final_estimator : estimator, default=None
+        Any regressor, or classifier with ``predict_proba``. The default (``None``) is ``NonNegativeRidge()`` for
+        regression and ``LogOddsPool()`` for classification, or with ``passthrough`` the linear model of the task.
+    passthrough : bool, default=False
+        Whether the final estimator sees the features beside the predictions.
+    shrinkage : float, default=100.0
+        Rows that the pooled record counts for in each regime. Larger means that regimes differ less.
+
+    Attributes
+    ----------
+    final_estimators_ : list of estimator
+        The fitted final estimators, first pooled, then of each regime. Empty where there was nothing to learn from, or
+        the final estimator failed: then models have equal weights.
+    regime_weights_ : ndarray of shape (1 + n_regimes, n_models)
+        Share of each model in the absolute contributions on the rows learned from (at most 1000 of them).
+
+    Notes
+    -----
+    A model asleep on a row is replaced by the mean of those awake. A final estimator with one coefficient per class
+    cannot learn a class that was never among its rows; the default can. Contributions are the mean, over the two
+    orders first to last and last to first, of what the answer moves by when a model's prediction takes the place of its
+    mean out of fold; for a linear final estimator that is coefficient times deviation.
+
+    References
+    ----------
+    Wolpert, D. H. (1992). Stacked generalization. Neural Networks 5(2), 241-259.
+
+    See Also
+    --------
+    WeightedVoting : An average instead of a model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from skensemble.combiners import Stacking
+    >>> targets = np.array([[1.0], [2.0], [3.0], [5.0]])
+    >>> predictions = np.stack([2 * targets, 10 - targets ** 2], axis=1)
+    >>> stacking = Stacking(LinearRegression()).fit(predictions, targets, np.zeros((4, 0)))
+    >>> stacking.final_estimators_[0].coef_.round(6) + 0.0
+    array([0.5, 0. ])
+    """
+
+    def __init__(
+        self, final_estimator: Any = None, *, passthrough: bool = False, shrinkage: float = 100.0
+    ) -> None:
+        self.final_estimator = final_estimator
+        self.passthrough = passthrough
+        self.shrinkage = shrinkage
+
+    def fit(
+        self,
+        predictions: Array,
+        targets: Array,
+        memberships: Array,
+        sample_weight: Array | None = None,
+        *,
+        features: Any = None,
+    ) -> Stacking:
+        """Learn the model of models from out-of-fold predictions.
+
+        Parameters
+        ----------
+        predictions : ndarray of shape (n_samples, n_models, n_outputs)
+            Out-of-fold predictions; NaN where a model sleeps.
+        targets : ndarray of shape (n_samples, n_outputs)
+            What came true; one column per class for classes.
+        memberships : ndarray of shape (n_samples, n_regimes)
+            Rows sum to 1, or are zero where the regime is unknown.
+        sample_weight : ndarray of shape (n_samples,), default=None
+            How much each row counts; ``None`` counts all alike.
+        features : array-like of shape (n_samples, n_features), default=None
+            The rows themselves, needed with ``passthrough``.
+
+        Returns
+        -------
+        Stacking
+            Itself.
+        """
+        check_number(self.shrinkage, "shrinkage", "Stacking", low=0)
+        final = self._resolved(targets.shape[1])
+        counted = np.ones(len(targets)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+        rows = np.flatnonzero((counted > 0) & awake_models(predictions).any(axis=1))
+        n_models, n_regimes = predictions.shape[1], memberships.shape[1]
+        self.n_outputs_ = targets.shape[1]
+        self.baseline_ = np.zeros(predictions.shape[1:])
+        self.regime_weights_ = np.full((1 + n_regimes, n_models), 1.0 / max(n_models, 1))
+        self.final_estimators_: list[Any] = []
+        if not len(rows):
+            return self
+        filled, counted, memberships = _filled(predictions[rows]), counted[rows], memberships[rows]
+        self.baseline_ = np.einsum("n,nmk->mk", counted / counted.sum(), filled)
+        target = targets[rows, 0] if self.n_outputs_ == 1 else targets[rows].argmax(axis=1)
+        design = self._design(filled, None if features is None else take_rows(features, rows))
+        self.final_estimators_ = self._fit_each(final, design, target, counted, memberships)
+        if self.final_estimators_:
+            few = rows[:: max(len(rows) // _MOST_INFLUENCE_ROWS, 1)]
+            own = None if features is None else take_rows(features, few)
+            self._measure_influence(predictions[few], n_regimes, own)
+        return self
+
+    def combine(self, predictions: Array, memberships: Array, *, features: Any = None) -> Array:
+        """Return what the final estimators make of the predictions.
+
+        Parameters
+        ----------
+        predictions : ndarray of shape (n_samples, n_models, n_outputs)
+            Predictions; NaN where a model sleeps.
+        memberships : ndarray of shape (n_samples, n_regimes)
+            Memberships of the rows.
+        features : array-like of shape (n_samples, n_features), default=None
+            The rows themselves, needed with ``passthrough``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs)
+            The ensemble's prediction.
+        """
+        if not self.final_estimators_:
+            return weighted_mean(equal_weights(awake_models(predictions)), predictions)
+        return self._answer(_filled(predictions), memberships, features)
+
+    def contributions(self, predictions: Array, memberships: Array, *, features: Any = None) -> Array:
+        """Return what the answer moves by when each model's prediction takes the place of its mean.
+
+        Parameters
+        ----------
+        predictions : ndarray of shape (n_samples, n_models, n_outputs)
+            Predictions; NaN where a model sleeps.
+        memberships : ndarray of shape (n_samples, n_regimes)
+            Memberships of the rows.
+        features : array-like of shape (n_samples, n_features), default=None
+            The rows themselves, needed with ``passthrough``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_models, n_outputs)
+            Contributions; with the baseline they add up to the prediction.
+        """
+        if not self.final_estimators_:
+            weights = equal_weights(awake_models(predictions))
+            return weights[:, :, None] * np.where(np.isfinite(predictions), predictions, 0.0)
+        filled = _filled(predictions)
+        # A model asleep stands in both ends of the path with the same value, so that it contributes nothing.
+        mean = np.where(awake_models(predictions)[:, :, None], self.baseline_, filled)
+        n_models = predictions.shape[1]
+        contributions = np.zeros(predictions.shape)
+        for order in (range(n_models), range(n_models)[::-1]):
+            path = mean.copy()
+            before = self._answer(path, memberships, features)
+            for k in order:
+                path[:, k] = filled[:, k]
+                after = self._answer(path, memberships, features)
+                contributions[:, k] += 0.5 * (after - before)
+                before = after
+        return contributions
+
+    def _resolved(self, n_outputs: int) -> Any:
+        """The final estimator, with its default filled in and its kind checked."""
+        final = self.final_estimator
+        if final is None:
+            if self.passthrough:
+                return make_model("linear", "regressor" if n_outputs == 1 else "classifier")
+            return NonNegativeRidge() if n_outputs == 1 else LogOddsPool(n_classes=n_outputs)
+        kind = "regressor" if n_outputs == 1 else "classifier with predict_proba"
+        fits = hasattr(final, "fit") and not isinstance(final, type)
+        if not fits or not (hasattr(final, "predict_proba") if n_outputs > 1 else not is_classifier(final)):
+            raise ValueError(f"final_estimator of Stacking must be a {kind}; got {shown(final)}.")
+        return final
+
+    def _design(self, filled: Array, features: Any) -> Any:
+        """What the final estimator sees: the predictions side by side, and the features with ``passthrough``."""
+        columns = filled[:, :, 1:] if self.n_outputs_ == 2 else filled  # noqa: PLR2004
+        columns = columns.reshape(len(filled), -1)
+        if not self.passthrough:
+            return columns
+        if sparse.issparse(features):
+            return sparse.hstack([columns, features], format="csr")
+        if hasattr(features, "columns"):
+            frame = features if isinstance(features, pd.DataFrame) else pd.DataFrame(features.to_dict(as_series=False))
+            names = [f"prediction{i}" for i in range(columns.shape[1])]
+            return pd.concat([pd.DataFrame(columns, columns=names, index=frame.index), frame], axis=1)
+        return np.hstack([columns, np.asarray(features)])
+
+    def _fit_each(self, final: Any, design: Any, target: Any, counted: Array, memberships: Array) -> list[Any]:
+        """Fit the pooled final estimator and one for each regime; equal weights serve where it fails."""
+        weighs = takes_sample_weight(final)
+        if not weighs and (memberships.shape[1] or np.ptp(counted) > 0):
+            warnings.warn(
+                f"final_estimator {type(final).__name__} of Stacking takes no sample_weight: rows count alike and every "
+                f"regime gets the pooled answer. Choose one that takes them, for example Ridge.",
+                UserWarning,
+                stacklevel=2,
+            )
+        plain = np.ptp(counted) == 0
+        shares = regime_shares(memberships)
+        prior = self.shrinkage / counted.sum()
+        try:
+            pooled = clone(final)
+            pooled.fit(design, target, **({"sample_weight": counted} if weighs and not plain else {}))
+            each = [pooled]
+            for share in shares[:, 1:].T:
+                alone = weighs and np.isfinite(prior) and share @ counted > 0
+                weights = {"sample_weight": counted * (share + prior)} if alone else {}
+                each.append(clone(final).fit(design, target, **weights) if alone else pooled)
+        except Exception as error:
+            warnings.warn(
+                f"final_estimator {type(final).__name__} of Stacking failed ({type(error).__name__}: {error}): the "
+                f"models have equal weights instead.",
+                ModelFailureWarning,
+                stacklevel=2,
+            )
+            return []
+        return each
+
+    def _answer(self, filled: Array, memberships: Array, features: Any) -> Array:
+        """Blend the answers of the final estimators by the shares of the regimes."""
+        shares = regime_shares(memberships)
+        design = self._design(filled, features)
+        combined = np.zeros((len(filled), self.n_outputs_))
+        for final, share in zip(self.final_estimators_, shares.T, strict=True):
+            rows = np.flatnonzero(share > 0)
+            if len(rows) == len(filled):
+                combined += share[:, None] * self._outputs(final, design)
+            elif len(rows):
+                combined[rows] += share[rows, None] * self._outputs(final, take_rows(design, rows))
+        return combined
+
+    def _outputs(self, final: Any, design: Any) -> Array:
+        if self.n_outputs_ == 1:
+            return np.asarray(final.predict(design), dtype=float).reshape(-1, 1)
+        outputs = np.zeros((design.shape[0], self.n_outputs_))
+        outputs[:, np.asarray(final.classes_, dtype=int)] = final.predict_proba(design)
+        return outputs
+
+    def _measure_influence(self, predictions: Array, n_regimes: int, features: Any) -> None:
+        n_rows = len(predictions)
+        for r in range(1 + n_regimes):
+            inside = np.zeros((n_rows, n_regimes))
+            inside[:, r - 1 : r] = float(r > 0)
+            moved = np.abs(self.contributions(predictions, inside, features=features)).sum(axis=(0, 2))
+            if moved.sum() > 0:
+                self.regime_weights_[r] = moved / moved.sum()
+
+
+def _filled(predictions: Array) -> Array:
+    """Replace models asleep by the mean of those awake on the row."""
+    awake = awake_models(predictions)
+    mean = weighted_mean(equal_weights(awake), predictions)
+    return np.where(awake[:, :, None], predictions, mean[:, None, :])

@@ -1,0 +1,270 @@
+"""What a prediction says: the number, and everything it was made of, in one frozen record that adds up."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+__all__ = ["Explanation", "agreement", "confidence", "spread", "spread_levels"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Explanation:
+    r"""One prediction, or many, taken apart.
+
+    The contributions add up: ``baseline + contributions.sum(axis=1) == combined``. The weights are those that the
+    prediction was made with.
+
+    Parameters
+    ----------
+    prediction : ndarray of shape (n_samples,)
+        What `predict` returns: numbers, or class labels.
+    combined : ndarray of shape (n_samples, n_outputs)
+        The combined prediction behind it: the number itself, or the probability of each class.
+    models : tuple of str
+        Names of the models.
+    member_predictions : ndarray of shape (n_samples, n_models, n_outputs)
+        What each model said; NaN where it is asleep.
+    weights : ndarray of shape (n_samples, n_models)
+        How far each model is trusted; 0 where it is asleep, summing to 1 over the others.
+    contributions : ndarray of shape (n_samples, n_models, n_outputs)
+        What each model moved the prediction by.
+    baseline : ndarray of shape (n_samples, n_outputs)
+        The part that no model answers for: 0 for voting.
+    regimes : tuple of hashable
+        Names of the regimes.
+    memberships : ndarray of shape (n_samples, n_regimes)
+        How far each row belongs to each regime; a row of zeros is served by the pooled answer.
+    agreement : ndarray of shape (n_samples,)
+        Weight on models of the ensemble's side: the same sign for numbers, the same class for classes.
+    confidence : ndarray of shape (n_samples,)
+        Share of the out-of-fold rows on which the models were at least as far apart as here, in [0, 1]: 1 means that
+        they never agreed better, 0 that they never agreed worse.
+    classes : tuple of hashable or None
+        Class labels; None for numbers.
+    index : pandas.Index
+        Row labels, taken from X where it has them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skensemble import RegimeAwareEnsembleRegressor
+    >>> X = np.arange(40.0).reshape(-1, 1)
+    >>> ensemble = RegimeAwareEnsembleRegressor(["linear", "extra_trees"], random_state=0).fit(X, X[:, 0])
+    >>> explanation = ensemble.explain(X[:2])
+    >>> total = explanation.baseline + explanation.contributions.sum(axis=1)
+    >>> bool(np.allclose(total[:, 0], ensemble.predict(X[:2])))
+    True
+    """
+
+    prediction: NDArray[Any]
+    combined: Array
+    models: tuple[str, ...]
+    member_predictions: Array
+    weights: Array
+    contributions: Array
+    baseline: Array
+    regimes: tuple[Hashable, ...]
+    memberships: Array
+    agreement: Array
+    confidence: Array
+    classes: tuple[Hashable, ...] | None
+    index: pd.Index[Any]
+
+    @property
+    def asleep(self) -> NDArray[np.bool_]:
+        """Which models were asleep.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_models)
+            True where the model had no finite prediction.
+        """
+        return ~np.isfinite(self.member_predictions).all(axis=2)
+
+    @property
+    def regime(self) -> NDArray[Any]:
+        """The likeliest regime of each row.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Regime names; None where the regime is unknown.
+        """
+        names = np.empty(len(self.memberships), dtype=object)
+        for i in np.flatnonzero(self.memberships.sum(axis=1) > 0):
+            names[i] = self.regimes[int(self.memberships[i].argmax())]
+        return names
+
+    def frame(self) -> pd.DataFrame:
+        """List what every model said of every row.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per sample, model and output, with the columns ``row``, ``model``, ``class`` (for classes),
+            ``said``, ``weight``, ``contribution`` and, the same for all models of a sample, ``baseline``,
+            ``combined``, ``prediction``, ``regime``, ``agreement`` and ``confidence``.
+        """
+        n, n_models, n_outputs = self.member_predictions.shape
+        each = n_models * n_outputs
+        columns: dict[str, Any] = {
+            "row": self.index.repeat(each),
+            "model": np.tile(np.repeat(np.array(self.models, dtype=object), n_outputs), n),
+        }
+        if self.classes is not None:
+            labels = np.empty(n_outputs, dtype=object)
+            labels[:] = self.classes
+            columns["class"] = np.tile(labels, n * n_models)
+        columns["said"] = self.member_predictions.ravel()
+        columns["weight"] = np.repeat(self.weights.ravel(), n_outputs)
+        columns["contribution"] = self.contributions.ravel()
+        columns["baseline"] = np.tile(self.baseline[:, None, :], (1, n_models, 1)).ravel()
+        columns["combined"] = np.tile(self.combined[:, None, :], (1, n_models, 1)).ravel()
+        for name in ("prediction", "regime", "agreement", "confidence"):
+            columns[name] = np.repeat(getattr(self, name), each)
+        return pd.DataFrame(columns)
+
+    def __len__(self) -> int:
+        return len(self.prediction)
+
+    def __repr__(self) -> str:
+        if len(self) != 1:
+            return f"Explanation of {len(self)} predictions by {len(self.models)} models ({', '.join(self.models)})"
+        regime = self.regime[0]
+        at = max(int(self.combined[0].argmax()), 0)
+        of = "" if self.classes is None else f" (probability {self.combined[0, at]:.3g})"
+        lines = [
+            f"prediction {_plain(self.prediction[0])}{of}   confidence {self.confidence[0]:.2f}   "
+            f"agreement {self.agreement[0]:.2f}   regime {'unknown' if regime is None else regime}"
+        ]
+        width = max(map(len, (*self.models, "baseline")))
+        for k, model in enumerate(self.models):
+            said = "asleep" if self.asleep[0, k] else f"{self.member_predictions[0, k, at]:.4g}"
+            lines.append(
+                f"  {model:<{width}}  said {said:>10}   weight {self.weights[0, k]:.3f}   "
+                f"contribution {self.contributions[0, k, at]:+.4g}"
+            )
+        if np.any(self.baseline[0] != 0):
+            lines.append(f"  {'baseline':<{width}}  {'':>15}   {'':>12}   contribution {self.baseline[0, at]:+.4g}")
+        return "\n".join(lines)
+
+
+def spread(predictions: Array, weights: Array, combined: Array) -> Array:
+    r"""How far apart the models are, as the weighted root mean square distance from the combined prediction.
+
+    Parameters
+    ----------
+    predictions : ndarray of shape (n_samples, n_models, n_outputs)
+        What each model said; NaN where it is asleep.
+    weights : ndarray of shape (n_samples, n_models)
+        Weights, 0 where asleep.
+    combined : ndarray of shape (n_samples, n_outputs)
+        The combined prediction.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        :math:`\sqrt{\sum_k w_k \sum_c (x_{kc} - z_c)^2}`, in units of the prediction.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> spread(np.array([[[1.0], [3.0]]]), np.array([[0.5, 0.5]]), np.array([[2.0]]))
+    array([1.])
+    """
+    distance = np.where(np.isfinite(predictions), predictions, 0.0) - combined[:, None, :]
+    return np.sqrt(np.einsum("nm,nmk->n", weights, distance**2))
+
+
+def agreement(predictions: Array, weights: Array, combined: Array) -> Array:
+    """Weight on the models that take the ensemble's side.
+
+    Parameters
+    ----------
+    predictions : ndarray of shape (n_samples, n_models, n_outputs)
+        What each model said; NaN where it is asleep.
+    weights : ndarray of shape (n_samples, n_models)
+        Weights, 0 where asleep, summing to 1.
+    combined : ndarray of shape (n_samples, n_outputs)
+        The combined prediction. One output is a number, whose side is its sign; several are classes, whose side is the
+        likeliest.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Between 0 and 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> agreement(np.array([[[1.0], [-3.0], [2.0]]]), np.array([[0.5, 0.25, 0.25]]), np.array([[0.25]]))
+    array([0.75])
+    """
+    said = np.where(np.isfinite(predictions), predictions, 0.0)
+    if combined.shape[1] == 1:
+        same = np.sign(said[:, :, 0]) == np.sign(combined)
+    else:
+        same = said.argmax(axis=2) == combined.argmax(axis=1)[:, None]
+    return np.minimum((weights * same).sum(axis=1), 1.0)
+
+
+def spread_levels(spreads: Array) -> Array:
+    """Keep what `confidence` needs of the out-of-fold spreads: at most 1001 quantiles of them.
+
+    Parameters
+    ----------
+    spreads : ndarray of shape (n_samples,)
+        Spreads on out-of-fold rows.
+
+    Returns
+    -------
+    ndarray of shape (n_levels,)
+        Sorted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> spread_levels(np.array([3.0, 1.0, 2.0]))
+    array([1., 2., 3.])
+    """
+    levels = np.sort(spreads)
+    few = np.unique(np.linspace(0, len(levels) - 1, 1001).astype(int)) if len(levels) else []
+    return levels[few] if len(levels) else levels
+
+
+def confidence(levels: Array, spreads: Array) -> Array:
+    """Share of the out-of-fold rows on which the models were at least as far apart.
+
+    Parameters
+    ----------
+    levels : ndarray of shape (n_levels,)
+        Sorted out-of-fold spreads, from `spread_levels`.
+    spreads : ndarray of shape (n_samples,)
+        Spreads on the rows asked about.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Between 0 and 1; 0.5 where there is nothing to compare with.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> confidence(np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.5, 3.0, 9.0]))
+    array([1. , 0.5, 0. ])
+    """
+    if not len(levels):
+        return np.full(len(spreads), 0.5)
+    return 1.0 - np.searchsorted(levels, spreads, side="left") / len(levels)
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, (float, np.floating)) else str(value)

@@ -1,0 +1,263 @@
+"""Forests: many deep trees, each grown with its own randomness, and their mean; the noise of one tree averages out."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+
+from skensemble.models._base import NamedClassifier, NamedModel, NamedRegressor, documented
+from skensemble.models._rows import Rows
+
+__all__ = [
+    "BootstrapForestClassifier",
+    "BootstrapForestRegressor",
+    "RandomSplitForestClassifier",
+    "RandomSplitForestRegressor",
+]
+
+# Below this many rows per thread, starting a thread costs more than it saves.
+ROWS_PER_THREAD = 1_000
+
+_PARAMETERS = """
+n_estimators : int, default=200
+    Number of trees; more is never worse, only slower.
+max_depth : int or None, default=None
+    Most questions that a tree asks in a row; ``None`` leaves it to ``min_samples_leaf``.
+min_samples_leaf : int or float, default=5
+    Least number (or share) of rows in a leaf; larger is smoother and makes smaller trees.
+max_features : int, float, "sqrt", "log2" or None, default=0.33
+    How many columns each split looks at (a share, if a float); fewer make trees more different from each other, which
+    helps with noisy data. A third is what Breiman advised for regression.
+random_state : int, RandomState instance or None, default=None
+    Seed of the trees. With ``None`` every fit draws afresh.
+n_jobs : int, default=None
+    Number of threads. ``None`` means one (or what ``joblib.parallel_config`` says), -1 all cores. The result is
+    the same for any number.
+"""
+
+_ATTRIBUTES = """
+n_features_in_ : int
+    Number of columns.
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Names of the columns, where X was a frame with names of type str.
+"""
+
+
+class _Forest(NamedModel):
+    _grower: Any
+
+    def __init__(
+        self,
+        *,
+        n_estimators: int = 200,
+        max_depth: int | None = None,
+        min_samples_leaf: float = 5,
+        max_features: Any = 0.33,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.max_depth = max_depth
+        self.min_samples_leaf = min_samples_leaf
+        self.max_features = max_features
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def _grown(self, rows: Rows) -> Any:
+        forest = self._grower(**self.get_params())
+        return forest.fit(_without_gaps(rows.values), rows.targets, sample_weight=rows.weight)
+
+    def _mean_of_trees(self, values: Any) -> NDArray:
+        """Average the trees in their order, slice of rows by slice: the same sum for any number of threads."""
+        values = _without_gaps(values).astype(np.float32)
+        trees = [tree.tree_ for tree in self.model_.estimators_]
+        threads = min(effective_n_jobs(self.n_jobs), values.shape[0] // ROWS_PER_THREAD)
+        if threads < 2:
+            return _mean_answer(trees, values)
+        edges = np.linspace(0, values.shape[0], threads + 1).astype(int)
+        parts = [values[first:last] for first, last in pairwise(edges)]
+        means = Parallel(n_jobs=threads, prefer="threads")(delayed(_mean_answer)(trees, part) for part in parts)
+        return np.concatenate(means)
+
+
+def _mean_answer(trees: list[Any], values: Any) -> NDArray:
+    total = trees[0].predict(values)
+    for tree in trees[1:]:
+        total += tree.predict(values)
+    return total / len(trees)
+
+
+def _without_gaps(values: Any) -> Any:
+    """Fill the gaps of a sparse matrix, where trees cannot hold them, with the value of what is not stored."""
+    if not sparse.issparse(values) or not np.isnan(values.data).any():
+        return values
+    filled = values.copy()
+    filled.data = np.nan_to_num(filled.data, nan=0.0)
+    return filled
+
+
+@documented(parameters=_PARAMETERS, attributes=_ATTRIBUTES)
+class BootstrapForestRegressor(_Forest, NamedRegressor):
+    """A random forest for numbers.
+
+    Every tree is grown on rows drawn with replacement, and every split looks at a random share of the columns; the
+    forest answers with the mean of its trees. Missing values go to the side of a split where they fit best,
+    categories enter as ordered codes.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    {attributes}
+
+    References
+    ----------
+    L. Breiman, Random forests, Machine Learning 2001.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.repeat([[0.0], [1.0]], 50, axis=0)
+    >>> model = BootstrapForestRegressor(n_estimators=20, random_state=0)
+    >>> model.fit(X, 3 * X[:, 0]).predict([[0.0], [1.0]]).round(2) + 0.0
+    array([0., 3.])
+    """
+
+    _grower = RandomForestRegressor
+
+    def _train(self, rows: Rows) -> Any:
+        return self._grown(rows)
+
+    def _answer(self, values: Any) -> NDArray:
+        return self._mean_of_trees(values)[:, 0]
+
+
+@documented(parameters=_PARAMETERS, attributes=_ATTRIBUTES)
+class BootstrapForestClassifier(_Forest, NamedClassifier):
+    """A random forest for labels of any kind.
+
+    Every tree is grown on rows drawn with replacement, and every split looks at a random share of the columns; the
+    forest answers with the mean of its trees. Missing values go to the side of a split where they fit best,
+    categories enter as ordered codes.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels of positive weight, sorted.
+    {attributes}
+
+    References
+    ----------
+    L. Breiman, Random forests, Machine Learning 2001.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.repeat([[0.0], [1.0]], 50, axis=0)
+    >>> model = BootstrapForestClassifier(n_estimators=20, random_state=0)
+    >>> model.fit(X, np.where(X[:, 0] > 0, "up", "down")).predict([[0.0], [1.0]])
+    array(['down', 'up'], ...)
+    """
+
+    _grower = RandomForestClassifier
+
+    def _train(self, rows: Rows, n_classes: int) -> Any:
+        return self._grown(rows)
+
+    def _probabilities(self, values: Any) -> NDArray:
+        return self._mean_of_trees(values)
+
+
+@documented(parameters=_PARAMETERS, attributes=_ATTRIBUTES)
+class RandomSplitForestRegressor(_Forest, NamedRegressor):
+    """A forest of extremely randomised trees for numbers.
+
+    Every tree is grown on all rows, but its splits are the best of a few drawn at random; the forest answers with the
+    mean of its trees. Smoother and faster than a bootstrap forest. Missing values go to the side of a split where they
+    fit best, categories enter as ordered codes.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    {attributes}
+
+    References
+    ----------
+    P. Geurts, D. Ernst and L. Wehenkel, Extremely randomized trees, Machine Learning 2006.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.repeat([[0.0], [1.0]], 50, axis=0)
+    >>> model = RandomSplitForestRegressor(n_estimators=20, random_state=0)
+    >>> model.fit(X, 3 * X[:, 0]).predict([[0.0], [1.0]]).round(2) + 0.0
+    array([0., 3.])
+    """
+
+    _grower = ExtraTreesRegressor
+
+    def _train(self, rows: Rows) -> Any:
+        return self._grown(rows)
+
+    def _answer(self, values: Any) -> NDArray:
+        return self._mean_of_trees(values)[:, 0]
+
+
+@documented(parameters=_PARAMETERS, attributes=_ATTRIBUTES)
+class RandomSplitForestClassifier(_Forest, NamedClassifier):
+    """A forest of extremely randomised trees for labels of any kind.
+
+    Every tree is grown on all rows, but its splits are the best of a few drawn at random; the forest answers with the
+    mean of its trees. Smoother and faster than a bootstrap forest. Missing values go to the side of a split where they
+    fit best, categories enter as ordered codes.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels of positive weight, sorted.
+    {attributes}
+
+    References
+    ----------
+    P. Geurts, D. Ernst and L. Wehenkel, Extremely randomized trees, Machine Learning 2006.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.repeat([[0.0], [1.0]], 50, axis=0)
+    >>> model = RandomSplitForestClassifier(n_estimators=20, random_state=0)
+    >>> model.fit(X, np.where(X[:, 0] > 0, "up", "down")).predict([[0.0], [1.0]])
+    array(['down', 'up'], ...)
+    """
+
+    _grower = ExtraTreesClassifier
+
+    def _train(self, rows: Rows, n_classes: int) -> Any:
+        return self._grown(rows)
+
+    def _probabilities(self, values: Any) -> NDArray:
+        return self._mean_of_trees(values)

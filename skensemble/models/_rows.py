@@ -1,0 +1,104 @@
+"""Rows to learn from: a fit depends on which rows it was given and how often, never on the order they came in."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils import check_array
+
+from skensemble._checks import shown
+
+__all__ = ["Rows", "counted_rows", "weighted_rows"]
+
+# Whole weights are repetitions as long as that makes the table at most this many rows, or this many times, as long.
+MANY_ROWS = 10_000
+MANY_TIMES = 4
+
+
+class Rows(NamedTuple):
+    """Rows of one fit: ``values`` (n_rows, n_columns), ``targets`` (n_rows,), ``weight`` (n_rows,) or ``None``."""
+
+    values: Any
+    targets: NDArray
+    weight: NDArray | None
+
+
+def weighted_rows(values: Any, targets: NDArray, sample_weight: Any, owner: str) -> Rows:
+    """Keep the rows of positive weight, with weights of mean one where they are no whole numbers.
+
+    Whole numbers are counts: a row of weight 3 is that row three times. Other weights say only which row matters more,
+    so their unit must not decide how strongly a model is regularised.
+    """
+    if sample_weight is None:
+        return Rows(values, targets, None)
+    weight = _checked_weight(sample_weight, values.shape[0], owner)
+    kept = weight > 0
+    if not kept.all():
+        values, targets, weight = values[kept], targets[kept], weight[kept]
+    if not _whole(weight):
+        weight = weight / weight.mean()
+    return Rows(values, targets, None if (weight == 1).all() else weight)
+
+
+def counted_rows(rows: Rows) -> Rows:
+    """Write a row as often as its weight says (while that stays affordable) and put the rows in canonical order."""
+    values, targets, weight = rows
+    if weight is not None and _whole(weight) and weight.sum() <= max(MANY_ROWS, MANY_TIMES * len(weight)):
+        times = np.repeat(np.arange(len(weight)), weight.astype(np.intp))
+        values, targets, weight = values[times], targets[times], None
+    order = _canonical_order(values, targets, weight)
+    return Rows(values[order], targets[order], None if weight is None else weight[order])
+
+
+def _whole(weight: NDArray) -> bool:
+    return bool((weight == np.floor(weight)).all())
+
+
+def _checked_weight(sample_weight: Any, n_rows: int, owner: str) -> NDArray:
+    if np.ndim(sample_weight) == 0:
+        sample_weight = np.full(n_rows, sample_weight)
+    weight = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    if weight.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight of {owner} must hold one weight for each of the {n_rows} rows; got shape {weight.shape}."
+        )
+    if (weight < 0).any():
+        raise ValueError(
+            f"sample_weight of {owner} must not be negative; got {shown(float(weight.min()))}. "
+            "Give rows that must not count a weight of 0."
+        )
+    if not weight.any():
+        raise ValueError(
+            f"sample_weight of {owner} gives every row a weight of zero, so there is nothing to learn from. "
+            "Give at least one row a positive weight."
+        )
+    return weight
+
+
+def _canonical_order(values: Any, targets: NDArray, weight: NDArray | None) -> NDArray:
+    """Order rows by a 64-bit fingerprint of their content: cheap, and the same however they were shuffled before."""
+    mark = _mixed(targets) * _odd_numbers(1, 1)[0]
+    if weight is not None:
+        mark += _mixed(weight) * _odd_numbers(1, 2)[0]
+    factors = _odd_numbers(values.shape[1], 3)
+    if sparse.issparse(values):
+        coordinates = values.tocoo()
+        np.add.at(mark, coordinates.coords[0], _mixed(coordinates.data) * factors[coordinates.coords[1]])
+    else:
+        for column, factor in enumerate(factors):
+            mark += _mixed(values[:, column]) * factor
+    return np.argsort(mark, kind="stable")
+
+
+def _odd_numbers(count: int, seed: int) -> NDArray:
+    return np.random.default_rng(seed).integers(0, 2**63, size=count, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+
+
+def _mixed(numbers: NDArray) -> NDArray:
+    """Scatter the bits of numbers, so that close numbers get unrelated marks (0.0 and -0.0 the same one)."""
+    bits = (np.asarray(numbers, dtype=np.float64) + 0.0).view(np.uint64)
+    bits = (bits ^ (bits >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+    return (bits ^ (bits >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)

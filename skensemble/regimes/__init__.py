@@ -1,0 +1,19 @@
+"""Regimes: from labels or probabilities that somebody knows, or from X, to memberships.
+
+A membership matrix ``(n_samples, n_regimes)`` is the one form in which regimes travel through the package. The rule
+that all members keep: a row sums to 1, or is all zero where the regime is unknown or was never seen, and then the
+pooled answer serves it.
+"""
+
+from skensemble.regimes._detection import SingleRegime, detect, detect_forward, fit_detector, matched_numbers
+from skensemble.regimes._memberships import encode_memberships, regime_names
+
+__all__ = [
+    "SingleRegime",
+    "detect",
+    "detect_forward",
+    "encode_memberships",
+    "fit_detector",
+    "matched_numbers",
+    "regime_names",
+]

@@ -1,0 +1,157 @@
+"""From labels of any hashable kind, or from probabilities, to the membership matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from skensemble._checks import shown
+
+__all__ = ["encode_memberships", "regime_names"]
+
+_MOST_LABELS = 50
+
+
+def regime_names(regimes: Any) -> tuple[Hashable, ...]:
+    """List the regimes that occur, in an order that does not depend on the order of the rows.
+
+    Parameters
+    ----------
+    regimes : array-like
+        Labels, one per row (missing ones allowed), or a frame or 2-D array of probabilities, one column per regime.
+
+    Returns
+    -------
+    tuple of hashable
+        Sorted labels; for probabilities the column names, or ``0 .. n_regimes - 1``.
+
+    Raises
+    ------
+    ValueError
+        If ``regimes`` is a single string, or has nearly as many labels as rows: then it is a measurement.
+
+    Examples
+    --------
+    >>> regime_names(["trend", "calm", None, "trend"])
+    ('calm', 'trend')
+    """
+    table = _as_probabilities(regimes)
+    if table is not None:
+        return tuple(table.columns)
+    labels = _as_labels(regimes)
+    names = set(labels[~pd.isna(labels)])
+    if len(names) > _MOST_LABELS and len(names) > len(labels) // 2:
+        raise ValueError(
+            f"regimes holds {len(names)} different labels in {len(labels)} rows, for example "
+            f"{shown(next(iter(names)))}: that is a measurement, not a regime. Cut it into a few named bins first."
+        )
+    return tuple(_sorted(names))
+
+
+def encode_memberships(regimes: Any, names: Sequence[Hashable], n_samples: int) -> NDArray[np.float64]:
+    """Turn labels or probabilities into memberships over the regimes that are known by name.
+
+    Parameters
+    ----------
+    regimes : array-like of shape (n_samples,) or (n_samples, n_regimes), or None
+        Labels with missing values allowed, or probabilities. ``None`` means that no regime is known.
+    names : sequence of hashable
+        The regimes seen in ``fit``. A label that is not among them is served by the pooled answer.
+    n_samples : int
+        Number of rows of X.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_regimes)
+        Rows sum to 1, or are zero where the regime is missing; probability given to a regime that was never seen
+        is left out, so that the pooled answer takes its share.
+
+    Raises
+    ------
+    ValueError
+        If the number of rows differs, a probability is negative or a row does not sum to one.
+
+    Examples
+    --------
+    >>> encode_memberships(["calm", None, "storm"], ("calm", "trend"), 3)
+    array([[1., 0.],
+           [0., 0.],
+           [0., 0.]])
+    """
+    if regimes is None or not len(names):
+        return np.zeros((n_samples, len(names)))
+    table = _as_probabilities(regimes)
+    n_rows = len(_as_labels(regimes)) if table is None else len(table)
+    if n_rows != n_samples:
+        raise ValueError(f"regimes has {n_rows} rows but X has {n_samples}: give one regime per row of X.")
+    position = {name: j for j, name in enumerate(names)}
+    memberships = np.zeros((n_samples, len(names)))
+    if table is None:
+        known = np.array([position.get(label, -1) for label in _as_labels(regimes)], dtype=int)
+        rows = np.flatnonzero(known >= 0)
+        memberships[rows, known[rows]] = 1.0
+        return memberships
+    probabilities = _checked_probabilities(table.to_numpy(dtype=float))
+    for j, name in enumerate(table.columns):
+        if name in position:
+            memberships[:, position[name]] += probabilities[:, j]
+    return memberships
+
+
+def _checked_probabilities(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows with a missing value become zero; the others must be probabilities."""
+    unknown = np.isnan(probabilities).any(axis=1)
+    probabilities = np.where(unknown[:, None], 0.0, probabilities)
+    totals = probabilities.sum(axis=1)
+    wrong = (probabilities < 0).any(axis=1) | ((totals != 0) & (np.abs(totals - 1) > 1e-6))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"regimes must hold probabilities that are not negative and sum to 1 in each row (or be missing); "
+            f"row {row} is {shown(probabilities[row].tolist())}. For labels pass a 1-D array."
+        )
+    return probabilities / np.where(totals == 0, 1.0, totals)[:, None]
+
+
+def _as_probabilities(regimes: Any) -> pd.DataFrame | None:
+    """A frame of probabilities, or None where ``regimes`` is one label per row."""
+    if isinstance(regimes, pd.DataFrame):
+        table = regimes
+    elif hasattr(regimes, "columns"):
+        table = pd.DataFrame(regimes.to_numpy(), columns=list(regimes.columns))
+    elif np.ndim(regimes) == 2 and not _is_listed(regimes):  # noqa: PLR2004
+        table = pd.DataFrame(np.asarray(regimes))
+    else:
+        return None
+    is_label_column = table.shape[1] == 1 and not pd.api.types.is_float_dtype(table.dtypes.iloc[0])
+    return None if is_label_column else table
+
+
+def _as_labels(regimes: Any) -> NDArray[Any]:
+    """One object per row; tuples stay whole."""
+    if isinstance(regimes, (str, bytes)) or not isinstance(regimes, Iterable):
+        raise ValueError(f"regimes must hold one label per row of X; got {shown(regimes)}.")
+    if hasattr(regimes, "columns"):
+        regimes = regimes[regimes.columns[0]]
+    values = list(regimes.ravel()) if isinstance(regimes, np.ndarray) else list(regimes)
+    labels = np.empty(len(values), dtype=object)
+    for i, value in enumerate(values):
+        labels[i] = value
+    return labels
+
+
+def _is_listed(regimes: Any) -> bool:
+    """Whether rows are tuples (which are labels) rather than lists or arrays of numbers."""
+    return not isinstance(regimes, np.ndarray) and len(regimes) > 0 and isinstance(regimes[0], tuple)
+
+
+def _sorted(names: Iterable[Any]) -> list[Any]:
+    """Sort labels; labels of kinds that cannot be compared are sorted by kind and text."""
+    try:
+        return sorted(names)
+    except TypeError:
+        return sorted(names, key=lambda name: (type(name).__name__, repr(name)))
