@@ -21,7 +21,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skensemble._checks import LookAheadWarning, ModelFailureWarning, check_choice, check_columns, shown
+from skensemble._checks import ModelFailureWarning, check_choice, check_columns, shown
 from skensemble._compat import take_rows, visual_block
 from skensemble._composition import NamedParts, pairs
 from skensemble._members import checked_models, listed_models, warn_about_weights
@@ -30,7 +30,7 @@ from skensemble._training import AsleepModel, OutOfFold, Training, outputs, seed
 from skensemble.combiners import Combiner, Stacking, WeightedVoting, combine_forward, default_loss
 from skensemble.explanation import Explanation, agreement, confidence, spread, spread_levels
 from skensemble.regimes import detect, detect_forward, encode_memberships, fit_detector, regime_names
-from skensemble.splits import ForwardSplit, check_time_order, looks_ahead, purge
+from skensemble.splits import check_time_order, make_folds
 
 __all__ = ["RegimeAwareEnsemble"]
 
@@ -47,10 +47,11 @@ class RegimeAwareEnsemble(NamedParts):
     """
 
     _task: ClassVar[str]
+    estimators: list[Any] | None
 
     def __init__(
         self,
-        estimators: Sequence[Any] | None = None,
+        estimators: list[Any] | None = None,
         *,
         combiner: str | Combiner | None = None,
         cv: Any = None,
@@ -107,7 +108,15 @@ class RegimeAwareEnsemble(NamedParts):
         )
         combiner = self._checked_combiner()
         routed = self._routed_fit(models, regimes, sample_weight, fit_params)
-        splits = self._splits(X, y, routed.splitter)
+        splits = make_folds(
+            self.cv,
+            X,
+            y,
+            owner=type(self).__name__,
+            label_horizon=self.label_horizon,
+            embargo=self.embargo,
+            params=routed.splitter,
+        )
         names, memberships, detector = self._fit_regimes(X, regimes, splits)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         training = train(
@@ -263,10 +272,12 @@ class RegimeAwareEnsemble(NamedParts):
         if hasattr(X, "columns"):
             check_columns(self, X, reset=True)
             validate_data(self, X, y, skip_check_array=True)
-            if X.shape[0] < 2:  # noqa: PLR2004
+            if X.shape[0] < 2:
                 raise ValueError(f"Found array with {X.shape[0]} sample(s) while a minimum of 2 is required.")
         else:
-            X, y = validate_data(self, X, y, ensure_min_samples=2, **self._array_checks(), multi_output=True, y_numeric=False)
+            X, y = validate_data(
+                self, X, y, ensure_min_samples=2, **self._array_checks(), multi_output=True, y_numeric=False
+            )
         check_consistent_length(X, y)
         check_time_order(getattr(X, "index", None))
         _check_same_times(X, y)
@@ -299,15 +310,15 @@ class RegimeAwareEnsemble(NamedParts):
         combiner = self._named_parts().get("combiner", self.combiner)
         if not isinstance(combiner, Combiner):
             raise ValueError(
-                f"combiner of {type(self).__name__} must be one of {', '.join(map(repr, COMBINERS))} or a combiner such "
-                f"as WeightedVoting(); got {shown(combiner)}."
+                f"combiner of {type(self).__name__} must be one of {', '.join(map(repr, COMBINERS))} or a combiner "
+                f"such as WeightedVoting(); got {shown(combiner)}."
             )
         return combiner
 
     def _routed_fit(
         self, models: Sequence[tuple[str, Any]], regimes: Any, sample_weight: Any, fit_params: Mapping[str, Any]
     ) -> Bunch:
-        """Who gets which metadata in fit, besides the sample weights, which the training hands to whoever takes them."""
+        """Who gets which metadata in fit, besides sample weights: the training hands those to whoever takes them."""
         given = {"regimes": regimes, "sample_weight": sample_weight, **fit_params}
         given = {key: value for key, value in given.items() if value is not None}
         if sample_weight is not None:
@@ -328,54 +339,11 @@ class RegimeAwareEnsemble(NamedParts):
             )
         return Bunch(models={}, splitter={key: fit_params[key] for key in fit_params if fit_params[key] is not None})
 
-    def _splits(self, X: Any, y: Any, params: Mapping[str, Any]) -> list[tuple[Rows, Rows]]:
-        """The folds, forward and purged; a warning where they look ahead."""
-        cv = self.cv
-        who = type(self).__name__
-        if cv is None or (isinstance(cv, (int, np.integer)) and not isinstance(cv, bool)):
-            n_splits = 5 if cv is None else int(cv)
-            cv = ForwardSplit(n_splits, label_horizon=self.label_horizon, embargo=self.embargo)
-        if hasattr(cv, "split"):
-            folds = list(cv.split(X, y, **params))
-        elif hasattr(cv, "__iter__") and not isinstance(cv, (str, Mapping)):
-            folds = list(cv)
-        else:
-            raise ValueError(
-                f"cv of {who} must be None, a number of forward folds, a splitter or a list of (train, test) row "
-                f"numbers; got {shown(cv)}."
-            )
-        n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
-        splits = [_checked_fold(fold, number, n_samples, who) for number, fold in enumerate(folds)]
-        times = getattr(X, "index", None)
-        # Splits cut here are purged already; purging them once more changes nothing.
-        splits = [
-            (
-                purge(
-                    fold_train,
-                    fold_test,
-                    n_samples=n_samples,
-                    times=times if isinstance(times, pd.DatetimeIndex) else None,
-                    label_horizon=self.label_horizon,
-                    embargo=self.embargo,
-                ),
-                fold_test,
-            )
-            for fold_train, fold_test in splits
-        ]
-        if any(looks_ahead(fold_train, fold_test) for fold_train, fold_test in splits):
-            warnings.warn(
-                f"cv of {who} trains on rows later than those it predicts: the weights learned from it look ahead and "
-                f"flatter models that overfit. Leave cv=None, or pass a number of forward folds.",
-                LookAheadWarning,
-                stacklevel=3,
-            )
-        return splits
-
     def _fit_regimes(
         self, X: Any, regimes: Any, splits: Sequence[tuple[Rows, Rows]]
     ) -> tuple[tuple[Hashable, ...], Array, Any]:
         """Regime names, memberships of the training rows as they were known at each row, and the fitted detector."""
-        n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+        n_samples = X.shape[0]
         if regimes is not None:
             names: tuple[Hashable, ...] = regime_names(regimes)
             return names, encode_memberships(regimes, names, n_samples), fit_detector(self.regime_detector, X)
@@ -425,12 +393,12 @@ class RegimeAwareEnsemble(NamedParts):
 
     def _memberships(self, X: Any, regimes: Any) -> Array:
         found = detect(self.regime_detector_, X) if regimes is None else regimes
-        return encode_memberships(found, self.regimes_, X.shape[0] if hasattr(X, "shape") else len(X))
+        return encode_memberships(found, self.regimes_, X.shape[0])
 
     def _ask_models(self, X: Any) -> Array:
         """What the models say ``(n_samples, n_models, n_outputs)``; one that fails sleeps, loudly."""
         classes = getattr(self, "classes_", None)
-        n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+        n_samples = X.shape[0]
         said = np.full((n_samples, len(self.estimators_), 1 if classes is None else len(classes)), np.nan)
         for k, (name, model) in enumerate(zip(self.model_names_, self.estimators_, strict=True)):
             try:
@@ -487,32 +455,15 @@ def _and_more(texts: Sequence[str]) -> str:
     return f" (and {len(texts) - 1} times more)" if len(texts) > 1 else ""
 
 
-def _n_rows(X: Any) -> int:
-    return int(X.shape[0])
-
-
 def _check_same_times(X: Any, y: Any) -> None:
     """Targets of other days than the features' are a look-ahead that nothing else would notice."""
-    both = getattr(X, "index", None), getattr(y, "index", None)
-    if not all(isinstance(index, pd.DatetimeIndex) for index in both):
+    times, other = getattr(X, "index", None), getattr(y, "index", None)
+    if not (isinstance(times, pd.DatetimeIndex) and isinstance(other, pd.DatetimeIndex)):
         return
-    apart = np.flatnonzero(np.asarray(both[0]) != np.asarray(both[1]))
+    apart = np.flatnonzero(np.asarray(times) != np.asarray(other))
     if len(apart):
         row = int(apart[0])
         raise ValueError(
-            f"X and y are not of the same times: row {row} of X is {both[0][row]}, of y {both[1][row]}. Align them, for "
-            f"example y = y.loc[X.index]."
+            f"X and y are not of the same times: row {row} of X is {times[row]}, of y {other[row]}. Align "
+            f"them, for example y = y.loc[X.index]."
         )
-
-
-def _checked_fold(fold: Any, number: int, n_samples: int, owner: str) -> tuple[Rows, Rows]:
-    if not isinstance(fold, (tuple, list)) or len(fold) != 2:  # noqa: PLR2004
-        raise ValueError(f"cv of {owner} must give (train, test) row numbers; fold {number} is {shown(fold)}.")
-    sides = []
-    for rows in fold:
-        rows = np.asarray(rows)
-        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
-        if len(rows) and not (rows.min() >= 0 and rows.max() < n_samples):
-            raise ValueError(f"cv of {owner}: fold {number} names row {rows.max()} of {n_samples}.")
-        sides.append(rows)
-    return sides[0], sides[1]

@@ -27,7 +27,7 @@ def shown(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def check_number(  # noqa: PLR0913 - the bounds are the sentence
+def check_number(
     value: Any,
     name: str,
     owner: str,

@@ -1,4 +1,4 @@
-"""The only place that reaches for names which scikit-learn marks as private, with what stands in where they are gone."""
+"""The only place that reaches for names which scikit-learn marks as private."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from sklearn.utils import _safe_indexing
 from sklearn.utils._repr_html.estimator import _VisualBlock
 
-__all__ = ["visual_block", "take_rows"]
+__all__ = ["take_rows", "visual_block"]
 
 
 def take_rows(values: Any, rows: Any) -> Any:

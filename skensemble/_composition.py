@@ -18,11 +18,13 @@ def pairs(entries: Any) -> list[tuple[str, Any]]:
     """List ``(name, estimator)`` of what is well formed; the rest is refused later, in ``fit``."""
     if not isinstance(entries, (list, tuple)):
         return []
-    return [(e[0], e[1]) for e in entries if isinstance(e, tuple) and len(e) == 2 and isinstance(e[0], str)]  # noqa: PLR2004
+    return [(e[0], e[1]) for e in entries if isinstance(e, tuple) and len(e) == 2 and isinstance(e[0], str)]
 
 
 class NamedParts(BaseEstimator):
     """An estimator whose parameter ``estimators`` lists models, and whose other parts may be given by name."""
+
+    estimators: Any
 
     @abstractmethod
     def _listed_models(self) -> list[Any]:
@@ -81,7 +83,7 @@ class NamedParts(BaseEstimator):
         return self
 
     def _set_one(self, name: str, values: dict[str, Any]) -> None:
-        models = self._listed_models()
+        models: list[Any] = self._listed_models()
         position = next((i for i, (known, _) in _positions(models) if known == name), None)
         if position is not None:
             models = list(models)
@@ -114,5 +116,7 @@ def _set_nested(owner: Any, name: str, part: Any, values: dict[str, Any]) -> Non
     if not values:
         return
     if not hasattr(part, "set_params"):
-        raise ValueError(f"{name} of {type(owner).__name__} is {part!r}: it has no parameters to set ({sorted(values)}).")
+        raise ValueError(
+            f"{name} of {type(owner).__name__} is {part!r}: it has no parameters to set ({sorted(values)})."
+        )
     part.set_params(**values)

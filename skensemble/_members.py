@@ -32,9 +32,7 @@ def listed_models(estimators: Any, task: str) -> list[Any]:
     if not isinstance(given, (list, tuple)):
         return []
     known = model_names(task)
-    return [
-        (entry, make_model(entry, task)) if isinstance(entry, str) and entry in known else entry for entry in given
-    ]
+    return [(entry, make_model(entry, task)) if isinstance(entry, str) and entry in known else entry for entry in given]
 
 
 def checked_models(estimators: Any, task: str, owner: str, reserved: Collection[str]) -> list[tuple[str, Any]]:
@@ -71,7 +69,7 @@ def warn_about_weights(models: Sequence[tuple[str, Any]]) -> None:
 def _checked_entry(entry: Any, task: str, owner: str) -> tuple[str, Any]:
     if isinstance(entry, str):
         make_model(entry, task)  # an unknown name: it knows which there are
-    is_pair = isinstance(entry, tuple) and len(entry) == 2  # noqa: PLR2004
+    is_pair = isinstance(entry, tuple) and len(entry) == 2
     if not is_pair or not isinstance(entry[0], str):
         raise ValueError(
             f"estimators of {owner} holds {shown(entry)}: each entry must be a model's name such as 'xgboost', or a "
@@ -86,7 +84,8 @@ def _checked_entry(entry: Any, task: str, owner: str) -> tuple[str, Any]:
     if isinstance(model, type) or not (hasattr(model, "fit") and hasattr(model, "predict")):
         fix = f" Did you mean {model.__name__}()?" if isinstance(model, type) else ""
         raise ValueError(
-            f"The model {name!r} of {owner} must be an estimator with fit and predict, or 'drop'; got {shown(model)}.{fix}"
+            f"The model {name!r} of {owner} must be an estimator with fit and predict, or 'drop'; "
+            f"got {shown(model)}.{fix}"
         )
     if is_regressor(model) if task == "classifier" else is_classifier(model):
         raise ValueError(f"The model {name!r} of {owner} is {shown(model)}, which is not a {task}. Choose a {task}.")

@@ -164,10 +164,10 @@ def train(
         params = dict((fit_params or {}).get(name, {}))
         if sample_weight is not None:
             params.update(_weight_param(model, sample_weight))
-        model = _with_threads(model, threads)
+        ready = _with_threads(model, threads)
         for fold_train, fold_test in [*splits, (everything, None)]:
             kept = fold_train if sample_weight is None else fold_train[sample_weight[fold_train] > 0]
-            tasks.append(_Task(k, name, model, kept, fold_test, params))
+            tasks.append(_Task(k, name, ready, kept, fold_test, params))
     cost = [relative_cost(task.estimator) * len(task.train) for task in tasks]
     order = sorted(range(len(tasks)), key=lambda i: -cost[i])
     # BLAS has one pool for the whole process: it is limited here, once, and not by tasks that overlap.
@@ -229,8 +229,8 @@ def seeded(models: Sequence[tuple[str, Any]], random_state: int) -> list[tuple[s
         Clones; their order does not matter for the seeds.
     """
     ready = []
-    for name, model in models:
-        model = clone(model)
+    for name, given in models:
+        model = clone(given)
         if not isinstance(model, FrozenEstimator):
             seed = int(np.random.SeedSequence([random_state, zlib.crc32(name.encode())]).generate_state(1)[0] >> 1)
             _fill_none(model, "random_state", seed)
@@ -244,7 +244,9 @@ def _probabilities(model: Any, X: Any, classes: NDArray[Any], n_samples: int, pa
         own = np.asarray(model.predict_proba(X, **params), dtype=float)
         known = np.asarray(model.classes_)
         if own.shape != (n_samples, len(known)):
-            raise ValueError(f"predict_proba gave an array of shape {own.shape} for {n_samples} rows, {len(known)} classes")
+            raise ValueError(
+                f"predict_proba gave an array of shape {own.shape} for {n_samples} rows, {len(known)} classes"
+            )
     else:
         labels = np.asarray(model.predict(X, **params))
         known, position = np.unique(labels, return_inverse=True)

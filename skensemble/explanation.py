@@ -236,8 +236,7 @@ def spread_levels(spreads: Array) -> Array:
     array([1., 2., 3.])
     """
     levels = np.sort(spreads)
-    few = np.unique(np.linspace(0, len(levels) - 1, 1001).astype(int)) if len(levels) else []
-    return levels[few] if len(levels) else levels
+    return levels[np.unique(np.linspace(0, len(levels) - 1, 1001).astype(int))] if len(levels) else levels
 
 
 def confidence(levels: Array, spreads: Array) -> Array:

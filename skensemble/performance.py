@@ -1,7 +1,7 @@
 """The honest record of who was right: every model and its plain rivals, per regime and pooled.
 
 The one idea: what is known about a performer in a regime is a small record of sums, moments and extremes that can be
-joined with the record of any later stretch of time. One more outcome is joined in the same way as a whole other
+joined with the record of any later stretch of time. A few more outcomes are joined in the same way as a whole other
 ledger, so constant memory, feedback row by row, merging and the recent window are one piece of arithmetic. The one
 rule: a figure that its outcomes do not define is NaN, never 0, and every figure stands beside its number of outcomes.
 """
@@ -27,7 +27,7 @@ _BESIDE_MODELS = ("ensemble", "equal weights", "best so far")
 _BPS = 1e4
 # Outcomes wait in blocks of this many rows, so that arithmetic is done on arrays and still never depends on batches.
 _BLOCK = 64
-# Below this share of the mean, a standard deviation is what rounding left behind, not risk.
+# Below this share of the mean, a standard deviation is what rounding left behind.
 _ROUNDING = 1e-12
 _NAME_WIDTH = 14
 _TINY = float(np.finfo(np.float64).tiny)
@@ -35,7 +35,7 @@ _TINY = float(np.finfo(np.float64).tiny)
 # A record is an array (15, n_regimes + 1, n_performers). Its planes: for each of the four channels below the weight of
 # the outcomes and their weighted total; mean and central moment sums (2 to 4) of profit; highest and lowest point and
 # deepest fall of the path of cumulative profit, which starts at 0.
-_CHANNELS = ("loss", "win", "profit", "agreement")
+_CHANNELS = ("losses", "wins", "profits_bps", "agreements")
 _N_PLANES = 15
 _LOSS, _WIN, _PROFIT, _AGREEMENT = range(4)
 _WEIGHTS, _TOTALS, _MOMENTS, _PATH = slice(0, 4), slice(4, 8), slice(8, 12), slice(12, 15)
@@ -68,6 +68,11 @@ def wilson_interval(wins: npt.ArrayLike, n: npt.ArrayLike, confidence: float = 0
     -------
     low, high : ndarray
         The bounds, of the shape of the input.
+
+    Raises
+    ------
+    ValueError
+        If the confidence is not between 0 and 1.
 
     References
     ----------
@@ -108,6 +113,11 @@ def mean_interval(
     -------
     low, high : ndarray
         The bounds, in the unit of the mean.
+
+    Raises
+    ------
+    ValueError
+        If the confidence is not between 0 and 1.
 
     References
     ----------
@@ -157,6 +167,11 @@ def sharpe_interval(
     -------
     low, high : ndarray
         The bounds, per trade. For annualised ones multiply both by √(trades per year).
+
+    Raises
+    ------
+    ValueError
+        If the confidence is not between 0 and 1.
 
     References
     ----------
@@ -220,7 +235,7 @@ class Ledger:
 
     An outcome counts by its weight: ``sample_weight`` × membership in a regime, ``sample_weight`` alone in the pooled
     record. So n is the sum of these weights, the number of outcomes where regimes are hard and nothing is weighted.
-    What is NaN did not happen: it leaves the record of that performer and figure as it was, to the last bit.
+    What is NaN did not happen: it leaves the record of that performer and figure as it was.
 
     Parameters
     ----------
@@ -230,9 +245,10 @@ class Ledger:
         Labels of the regimes, all different; the pooled record is added.
     lookback : int, default=50
         How many of its latest outcomes make up the recent window of each performer in each regime. Larger is steadier
-        and slower to notice a change. An update copies the window: cost grows with it.
+        and slower to notice a change; the size of the ledger grows with it.
     periods_per_year : float, default=None
-        Trades per year, for the annualised Sharpe ratio (252 for one trade per trading day). Not annualised if None.
+        Trades per year, for the annualised Sharpe ratio (252 for one trade per trading day); that of a regime is the
+        one of a year spent in it. Not annualised if None.
 
     Attributes
     ----------
@@ -331,14 +347,17 @@ class Ledger:
         """
         n_models = len(self.models)
         losses = _table(losses, "losses", (None, n_models), "one column per model")
+        weights = _row_weights(sample_weight, len(losses))
+        record = self._lifetime[:, -1, :n_models]
+        waiting = self._pending[:, len(self.regimes) :]
+        weights = np.concatenate([waiting[:, 0], weights])[:, None]
+        losses = np.concatenate([waiting[:, 1 : 1 + n_models], losses])
         awake = np.isfinite(losses)
-        weights = awake * _row_weights(sample_weight, len(losses))[:, None]
-        before = self._settled()._lifetime[:, -1, :n_models]
-        weight = _sums_before(before[_WEIGHTS][_LOSS], weights)
-        total = _sums_before(before[_TOTALS][_LOSS], weights * np.where(awake, losses, 0.0))
-        unknown = np.finfo(float).max
-        mean = np.divide(total, weight, out=np.full_like(total, unknown), where=weight > 0)
-        return np.argmin(np.where(awake, mean, np.inf), axis=1)
+        weight = _sums_before(record[_WEIGHTS][_LOSS], weights * awake)
+        total = _sums_before(record[_TOTALS][_LOSS], weights * np.where(awake, losses, 0.0))
+        no_record = np.finfo(float).max
+        mean = np.divide(total, weight, out=np.full_like(total, no_record), where=weight > 0)
+        return np.argmin(np.where(awake, mean, np.inf), axis=1)[len(waiting) :]
 
     def updated(
         self,
@@ -397,9 +416,8 @@ class Ledger:
         """
         rows = self._rows(memberships, sample_weight)
         width = len(self.performers)
-        given = {"losses": losses, "wins": wins, "profits_bps": profits_bps, "agreements": agreements}
         start = len(self.regimes) + 1
-        for name, values in given.items():
+        for name, values in zip(_CHANNELS, (losses, wins, profits_bps, agreements), strict=True):
             if values is not None:
                 rows[:, start : start + width] = _table(values, name, (len(rows), width), "one column per performer")
                 if name in ("wins", "agreements"):
@@ -559,11 +577,15 @@ class Ledger:
         """
         now = self._settled()
         rows = now._recent_rows()
-        recent = _extended(np.zeros_like(now._lifetime), rows[:, 0], rows[:, 1:])
+        with np.errstate(over="ignore", invalid="ignore"):
+            recent = _extended(np.zeros_like(now._lifetime), rows[:, 0], rows[:, 1:])
+            windows = {
+                "lifetime": _figures(now._lifetime, self.periods_per_year),
+                "recent": _figures(recent, self.periods_per_year),
+            }
         labels = (*self.regimes, _POOLED)
         tables = []
-        for window, record in (("lifetime", now._lifetime), ("recent", recent)):
-            figures = _figures(record, self.periods_per_year)
+        for window, figures in windows.items():
             table = pd.DataFrame({name: figure.T.ravel() for name, figure in figures.items()})
             table.insert(0, "performer", np.repeat(np.array(self.performers, dtype=object), len(labels)))
             table.insert(1, "regime", pd.Series([*labels] * len(self.performers), dtype=object))
@@ -599,9 +621,11 @@ class Ledger:
            model   other    n  correlation  low  high
         0  ridge  forest  3.0          1.0  NaN   NaN
         """
-        weight, _, square, product = self._settled()._pairs
+        weight, mean, square, product = self._settled()._pairs
+        spread = np.sqrt(square)
+        spread[spread <= _ROUNDING * np.abs(mean) * np.sqrt(weight)] = 0.0
         with np.errstate(over="ignore", invalid="ignore"):
-            correlation = np.clip(_ratio(product, np.sqrt(square) * np.sqrt(square.T)), -1.0, 1.0)
+            correlation = np.clip(_ratio(product, spread * spread.T), -1.0, 1.0)
         with np.errstate(divide="ignore"):
             centre = np.arctanh(correlation)
         half = _ratio(_normal_quantile(0.95), np.sqrt(np.maximum(weight - 3, 0.0)))
@@ -618,7 +642,7 @@ class Ledger:
         )
 
     def _rows(self, memberships: npt.ArrayLike, sample_weight: npt.ArrayLike | None) -> Array:
-        """Start a row per outcome: weights in each regime and pooled, then room for the four channels and the errors."""
+        """Start a row per outcome: weights in each regime and pooled, then room for the channels and the errors."""
         memberships = _table(memberships, "memberships", (None, len(self.regimes)), "one column per regime")
         totals = memberships.sum(axis=1)
         # Written so that NaN is refused too.
@@ -677,7 +701,8 @@ class Ledger:
             for name, mine in self.__dict__.items()
         )
 
-    __hash__ = None
+    def __hash__(self) -> int:
+        return hash((self.models, self.regimes, self.lookback))
 
     def __repr__(self) -> str:
         frame = self.frame()
@@ -685,7 +710,7 @@ class Ledger:
         text = pd.DataFrame(
             {
                 "": [_shortened(name) for name in frame["performer"]],
-                "n": [f"{n:.0f}" for n in frame["n"]],
+                "n": [_counted(n) for n in frame["n"]],
                 "loss": [f"{loss:.4g}" for loss in frame["loss"]],
             }
         )
@@ -694,7 +719,7 @@ class Ledger:
             text["won [95 %]"] = [f"{rate:.0f}% [{low:.0f}, {high:.0f}]" for rate, low, high in rates]
         if "sharpe" in frame:
             sharpes = frame[["sharpe", "sharpe_low", "sharpe_high"]].to_numpy(dtype=float)
-            text["trades"] = [f"{n:.0f}" for n in frame["n_trades"]]
+            text["trades"] = [_counted(n) for n in frame["n_trades"]]
             text["bps"] = [f"{profit:.3g}" for profit in frame["profit_bps"]]
             text["Sharpe [95 %]"] = [f"{ratio:.2f} [{low:.2f}, {high:.2f}]" for ratio, low, high in sharpes]
         counts = f"{len(self.models)} models, {len(self.regimes)} regimes"
@@ -703,6 +728,10 @@ class Ledger:
 
 def _shortened(name: str) -> str:
     return name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "…"
+
+
+def _counted(n: float) -> str:
+    return f"{n:.0f}" if n >= 100 else f"{n:.3g}"
 
 
 def _joined(first: Array, second: Array) -> Array:
@@ -814,11 +843,10 @@ def _figures(record: Array, periods_per_year: float | None) -> dict[str, Array]:
     mean = np.where(n_trades > 0, mean, np.nan)
     std = np.sqrt(_ratio(m2, n_trades - 1))
     profit_low, profit_high = mean_interval(mean, std, n_trades)
-    with np.errstate(over="ignore", invalid="ignore"):
-        sharpe = _ratio(mean, np.where(std > _ROUNDING * np.abs(mean), std, 0.0))
-        skewness = _ratio(m3 * np.sqrt(n_trades), m2**1.5)
-        kurtosis = _ratio(m4 * n_trades, m2**2)
-        sharpe_low, sharpe_high = sharpe_interval(sharpe, n_trades, skewness, kurtosis)
+    sharpe = _ratio(mean, np.where(std > _ROUNDING * np.abs(mean), std, 0.0))
+    skewness = _ratio(m3 * np.sqrt(n_trades), m2**1.5)
+    kurtosis = _ratio(m4 * n_trades, m2**2)
+    sharpe_low, sharpe_high = sharpe_interval(sharpe, n_trades, skewness, kurtosis)
     figures = {
         "n": n,
         "loss": _ratio(loss, n),
@@ -879,10 +907,7 @@ def _distinct(names: Sequence[Any], what: str, reserved: tuple[str, ...]) -> tup
 
 def _table(values: npt.ArrayLike, name: str, shape: tuple[int | None, int], columns: str) -> Array:
     """Read numbers of a given shape; None stands for any number of rows."""
-    try:
-        table = np.asarray(values, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} of the ledger must be numbers; got {shown(values)}.") from error
+    table = _numbers(values, name)
     if table.ndim != 2 or table.shape[1] != shape[1] or shape[0] not in (None, len(table)):
         rows = "n_samples" if shape[0] is None else shape[0]
         raise ValueError(
@@ -892,10 +917,17 @@ def _table(values: npt.ArrayLike, name: str, shape: tuple[int | None, int], colu
     return table
 
 
+def _numbers(values: npt.ArrayLike, name: str) -> Array:
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} of the ledger must be numbers; got {shown(values)}.") from error
+
+
 def _row_weights(sample_weight: npt.ArrayLike | None, n: int) -> Array:
     if sample_weight is None:
         return np.ones(n)
-    weights = np.asarray(sample_weight, dtype=float)
+    weights = _numbers(sample_weight, "sample_weight")
     if weights.shape != (n,) or not np.isfinite(weights).all() or (weights < 0).any():
         raise ValueError(
             f"sample_weight of the ledger must be {n} finite numbers of at least 0; got {shown(weights.tolist())}."

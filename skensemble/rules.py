@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -42,11 +43,13 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 State = TypeVar("State")
 
-# The smallest and the lowest positive steps that keep divisions and maxima defined without a branch.
+# The smallest positive number: a divisor that keeps 0/0 at 0 and needs no branch.
 _TINY = 5e-324
-_LOWEST = -1.7e308
+# Below this total, weights are computed afresh from logarithms: relative precision would suffer.
+_FAINT = 1e-290
 # Losses beyond this size count as not finite: their differences and sums would overflow.
 _HUGE = 1e300
+_ROOT_OF_2_2 = math.sqrt(2.2)
 
 
 class Specialists(NamedTuple):
@@ -60,6 +63,8 @@ class Specialists(NamedTuple):
         Their logarithms.
     memory : ndarray of shape (n_specialists,)
         Factor by which the past fades per unit of confidence.
+    half_memory : ndarray of shape (n_specialists,)
+        Their square roots.
     fading : bool
         Whether any memory is below 1.
     kin : ndarray of shape (n_specialists, n_specialists)
@@ -69,8 +74,24 @@ class Specialists(NamedTuple):
     prior: Floats
     log_prior: Floats
     memory: Floats
+    half_memory: Floats
     fading: bool
     kin: Floats
+
+
+class Trust(NamedTuple):
+    """Weights before confidences, in two forms.
+
+    Attributes
+    ----------
+    logits : ndarray of shape (n_specialists,)
+        Their logarithms up to a constant: what is true.
+    odds : ndarray of shape (n_specialists,)
+        The same over the largest, 0 where that underflows: what is fast.
+    """
+
+    logits: Floats
+    odds: Floats
 
 
 class Rule(BaseEstimator, ABC, Generic[State]):
@@ -120,9 +141,8 @@ class Rule(BaseEstimator, ABC, Generic[State]):
                 f"models of {owner} must name one model for each of the {shares.size} specialists; got {shown(models)}."
             )
         kin = (labels[:, None] == labels[None, :]).astype(float)
-        return self._begin(Specialists(shares, np.log(shares), fades, bool((fades < 1).any()), kin))
+        return self._begin(Specialists(shares, np.log(shares), fades, np.sqrt(fades), bool((fades < 1).any()), kin))
 
-    @abstractmethod
     def weights(self, state: State, awake: Floats) -> Floats:
         """Return the weights now in force.
 
@@ -138,6 +158,7 @@ class Rule(BaseEstimator, ABC, Generic[State]):
         weights : ndarray of the shape of ``awake``
             Not negative, adding up to 1 over those awake; all zero where nobody is.
         """
+        return self._weigh(state, awake)
 
     def update(
         self,
@@ -171,19 +192,19 @@ class Rule(BaseEstimator, ABC, Generic[State]):
         if not 0.0 < scale < math.inf:
             return state
         # One product that fails for NaN, inf and extreme sizes keeps the usual row free of masks.
-        if not np.dot(losses, losses) < _HUGE:
+        if not losses.dot(losses) < _HUGE:
             heard = (awake > 0) & (np.abs(losses) <= _HUGE)
             losses = np.where(heard, losses, 0.0)
             awake = np.where(heard, awake, 0.0)
             weights = _restricted(weights, heard)
         if weights is None:
-            weights = self.weights(state, awake)
+            weights = self._weigh(state, awake)
         # Losses are measured from that of the heaviest specialist, whose own regret is the one that cancels most.
         heaviest = weights.argmax()
         if weights[heaviest] == 0.0:
             return state
         lead = losses - losses[heaviest]
-        regrets = np.dot(weights, lead) - lead
+        regrets = weights.dot(lead) - lead
         regrets *= awake
         if scale != 1.0:
             regrets *= scale
@@ -218,10 +239,16 @@ class Rule(BaseEstimator, ABC, Generic[State]):
         return state, path
 
     @abstractmethod
-    def _begin(self, specialists: Specialists) -> State: ...
+    def _begin(self, specialists: Specialists) -> State:
+        """Return the state of a rule that has heard nothing."""
 
     @abstractmethod
-    def _learn(self, state: State, regrets: Floats, awake: Floats, weights: Floats) -> State: ...
+    def _weigh(self, state: State, awake: Floats) -> Floats:
+        """Return the weights over the last axis of ``awake``."""
+
+    @abstractmethod
+    def _learn(self, state: State, regrets: Floats, awake: Floats, weights: Floats) -> State:
+        """Return the state after regrets that are finite, and 0 where a specialist is asleep."""
 
 
 class NoLearning(Rule[Specialists]):
@@ -245,11 +272,580 @@ class NoLearning(Rule[Specialists]):
     array([0.667, 0.333, 0.   ])
     """
 
-    def weights(self, state: Specialists, awake: Floats) -> Floats:  # noqa: D102 - documented in Rule
-        return _shares(awake * state.prior)
-
     def _begin(self, specialists: Specialists) -> Specialists:
         return specialists
 
+    def _weigh(self, state: Specialists, awake: Floats) -> Floats:
+        return _shares(awake * state.prior)
+
     def _learn(self, state: Specialists, regrets: Floats, awake: Floats, weights: Floats) -> Specialists:
         return state
+
+
+class RecentState(NamedTuple):
+    """State of ``RecentPerformance``.
+
+    Attributes
+    ----------
+    specialists : Specialists
+        The fixed part.
+    leads : ndarray of shape (lookback, n_specialists)
+        The last leads of each specialist over the field; 0 where there is none yet.
+    cursor : ndarray of int of shape (n_specialists,)
+        The row of ``leads`` that each specialist writes next.
+    heard : ndarray of shape (n_specialists,)
+        Sum of confidences so far: the number of outcomes where confidences are 0 or 1.
+    trust : Trust
+        The weights before confidences.
+    """
+
+    specialists: Specialists
+    leads: Floats
+    cursor: npt.NDArray[np.intp]
+    heard: Floats
+    trust: Trust
+
+
+class RecentPerformance(Rule[RecentState]):
+    """Weigh by the profit or loss of the last outcomes; weigh equally until there are enough.
+
+    The plain rule of trading desks: what counts is who did well lately. The lead of a specialist is what it lost less
+    than the field, the prior average of all that spoke on that row. Over the window its sum is compared with its own
+    noise, as in a t statistic, so that the weights do not depend on the size of the losses::
+
+        e_j = a_j · (Σ_i a_i p_i loss_i / Σ_i a_i p_i − loss_j)        w_j ∝ a_j p_j exp(Σ e_j / √(Σ e_j²))
+
+    with sums over the last ``lookback`` outcomes of j. A specialist with fewer than ``min_outcomes`` outcomes has
+    exponent 0: it is taken for average.
+
+    No regret bound holds: a window can be led by the nose. Where the best specialist alternates with the period of
+    the window, the rule follows yesterday's winner for ever. Adding a constant to all losses changes nothing; nor
+    does a common positive factor. Memory below 1 fades the rows within the window.
+
+    Parameters
+    ----------
+    lookback : int, default=50
+        Number of a specialist's own latest outcomes that count. Larger means slower to change its mind.
+    min_outcomes : float, default=10
+        Outcomes (sum of confidences) that a specialist needs before its record counts. Larger means longer at its
+        prior share.
+
+    See Also
+    --------
+    BernsteinAggregation : The default, which has a guarantee.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rule = RecentPerformance(lookback=4, min_outcomes=2)
+    >>> state, awake = rule.start([0.5, 0.5], [1, 1]), np.ones(2)
+    >>> state = rule.update(state, np.array([0.0, 1.0]), awake)
+    >>> rule.weights(state, awake)
+    array([0.5, 0.5])
+    >>> state = rule.update(state, np.array([0.0, 1.0]), awake)
+    >>> rule.weights(state, awake).round(3)  # exponents are √2 and −√2
+    array([0.944, 0.056])
+    """
+
+    def __init__(self, lookback: int = 50, min_outcomes: float = 10) -> None:
+        self.lookback = lookback
+        self.min_outcomes = min_outcomes
+
+    def _begin(self, specialists: Specialists) -> RecentState:
+        check_number(self.lookback, "lookback", "RecentPerformance", low=1, integer=True)
+        check_number(self.min_outcomes, "min_outcomes", "RecentPerformance", low=0)
+        n_specialists = specialists.prior.size
+        return RecentState(
+            specialists,
+            np.zeros((int(self.lookback), n_specialists)),
+            np.zeros(n_specialists, dtype=np.intp),
+            np.zeros(n_specialists),
+            _trust(specialists.log_prior),
+        )
+
+    def _weigh(self, state: RecentState, awake: Floats) -> Floats:
+        return _softmax(state.trust, awake)
+
+    def _learn(self, state: RecentState, regrets: Floats, awake: Floats, weights: Floats) -> RecentState:
+        specialists = state.specialists
+        speaking = np.flatnonzero(awake)
+        # What the specialists lost against the ensemble differs from what they lost against the field by a constant.
+        field = _shares(awake * specialists.prior)[speaking]
+        plain = regrets[speaking] / awake[speaking]
+        leads = state.leads.copy()
+        if specialists.fading:
+            leads *= specialists.memory**awake
+        leads[state.cursor[speaking], speaking] = awake[speaking] * (plain - np.dot(field, plain))
+        cursor = state.cursor.copy()
+        cursor[speaking] = (cursor[speaking] + 1) % len(leads)
+        heard = state.heard + awake
+        largest = np.maximum(np.abs(leads).max(axis=0), _TINY)
+        relative = leads / largest
+        evidence = relative.sum(axis=0) / np.maximum(np.sqrt(np.square(relative).sum(axis=0)), _TINY)
+        logits = specialists.log_prior + np.where(heard >= self.min_outcomes, evidence, 0.0)
+        return RecentState(specialists, leads, cursor, heard, _trust(logits))
+
+
+class ExponentialState(NamedTuple):
+    """State of ``ExponentialAverage`` and ``FixedShare``.
+
+    Attributes
+    ----------
+    specialists : Specialists
+        The fixed part.
+    saved : ndarray of shape (n_specialists,)
+        Regret of each specialist less the mixability gaps of the rows on which it spoke.
+    gaps : float
+        Sum of all mixability gaps.
+    pace : float
+        One over the learning rate, in units of loss; 0 before the first difference of losses.
+    rows : int
+        Number of rows learned from.
+    trust : Trust
+        The weights before confidences.
+    """
+
+    specialists: Specialists
+    saved: Floats
+    gaps: float
+    pace: float
+    rows: int
+    trust: Trust
+
+
+class ExponentialAverage(Rule[ExponentialState]):
+    """Weigh by the exponential of what was saved, with a rate that the losses set.
+
+    The classical weighted average, made free of its learning rate as in AdaHedge: the rate falls exactly as fast as
+    mixing turns out to cost something. With v the weights before confidences, over the specialists awake,::
+
+        w_j ∝ a_j p_j exp(η x_j)                       v_j ∝ p_j exp(η x_j)  over those awake
+        δ   = (1/η) ln Σ_j v_j exp(η r_j)              the mixability gap, never negative
+        x_j ← x_j + r_j − δ   if awake                 Δ ← Δ + δ
+        η   = L / Δ,  L = ln J                         J: number of specialists
+
+    One rate serves all specialists, so one that speaks rarely is judged by the noise of those that speak often; where
+    that matters, ``BernsteinAggregation`` is better.
+
+    Guarantee, for memory 1 and every j and T::
+
+        R_j ≤ (1 + ln(1/p_j) / L) · Δ_T      Δ_T ≤ √(L V_T) + (2L/3 + 1) S
+
+    with V_T the sum over rows of Σ_i v_i r_i² and S the largest difference of two regrets on one row: for an equal
+    prior R_j ≤ 2√(V_T ln J) + (4/3 ln J + 2) S (de Rooij et al. 2014, whose proof holds for any L and, with the gap
+    taken over those awake, for specialists that sleep: Freund et al. 1997). Adding a constant to all losses
+    changes nothing; nor does a common positive factor. With memory below 1, x_j and (as the mean over the weights) Δ
+    fade too: a heuristic without a bound.
+
+    See Also
+    --------
+    FixedShare : The same for a best specialist that changes.
+    BernsteinAggregation : A rate for every specialist.
+
+    References
+    ----------
+    S. de Rooij, T. van Erven, P. Grünwald and W. Koolen. "Follow the leader if you can, hedge if you must". Journal
+    of Machine Learning Research 15, 2014.
+
+    Y. Freund, R. Schapire, Y. Singer and M. Warmuth. "Using and combining predictors that specialize". STOC, 1997.
+
+    Examples
+    --------
+    The first difference of losses sets the scale: Δ = ½, x = (0, −1), η = 2 ln 2, weights 4 : 1.
+
+    >>> import numpy as np
+    >>> rule = ExponentialAverage()
+    >>> state, awake = rule.start([0.5, 0.5], [1, 1]), np.ones(2)
+    >>> state = rule.update(state, np.array([0.0, 1.0]), awake)
+    >>> rule.weights(state, awake).round(3)
+    array([0.8, 0.2])
+    """
+
+    def _begin(self, specialists: Specialists) -> ExponentialState:
+        nothing = np.zeros_like(specialists.prior)
+        return ExponentialState(specialists, nothing, 0.0, 0.0, 0, _trust(specialists.log_prior))
+
+    def _weigh(self, state: ExponentialState, awake: Floats) -> Floats:
+        return _softmax(state.trust, awake)
+
+    def _learn(self, state: ExponentialState, regrets: Floats, awake: Floats, weights: Floats) -> ExponentialState:
+        specialists, saved, gaps, pace, rows, trust = state
+        speaking = np.sign(awake)
+        gap = _mixability_gap(regrets, _softmax(trust, speaking), pace)
+        if specialists.fading:
+            fades = specialists.memory**awake
+            fade = float(weights.dot(fades))
+            saved, gaps, pace = fades * saved, fade * gaps, fade * pace
+        saved = saved + (regrets - gap * speaking)
+        gaps += gap
+        rows += 1
+        # Fading must not send the rate so far up that exponents overflow.
+        floor = float(np.maximum.reduce(np.abs(saved))) * 1e-200
+        pace = max(pace, gaps / self._complexity(saved.size, rows), floor)
+        if pace == 0.0:
+            return ExponentialState(specialists, saved, gaps, pace, rows, trust)
+        saved = self._share(specialists, saved, awake, pace)
+        return ExponentialState(specialists, saved, gaps, pace, rows, _trust(specialists.log_prior + saved / pace))
+
+    def _complexity(self, n_specialists: int, rows: int) -> float:
+        """Return the nats that it takes to name the specialist (or the path) to compare with."""
+        return math.log(max(n_specialists, 2))
+
+    def _share(self, specialists: Specialists, saved: Floats, awake: Floats, pace: float) -> Floats:
+        """Return what was saved after trust has been passed around."""
+        return saved
+
+
+class FixedShare(ExponentialAverage):
+    """Weigh as ``ExponentialAverage`` does, and after every row give a share of all trust back to the prior.
+
+    Nobody's weight ever falls so low that it could not return soon, so the rule follows a best specialist that
+    changes. After the step of ``ExponentialAverage``, with u = p exp(η x) at the new rate, those awake pass around the
+    share α of their trust::
+
+        u_j ← (1 − α a_j) u_j + α a_j p_j · Σ_i a_i u_i / Σ_i a_i p_i
+
+    The rate is η = L_t / Δ, never rising, with L_t = ln J + t h(α) and h(α) = α ln(J/α) + (1 − α) ln(1/(1 − α)), the
+    nats per row that a path of specialists costs when it changes on a share α of the rows.
+
+    Guarantee, for memory 1 and all specialists always awake: against every path i_1, …, i_T that changes m times::
+
+        Σ_t r_{i_t, t} ≤ Δ_T + C / η_T     C = (m+1) ln(1/p_min) + m ln(1/α) + (T − 1 − m) ln(1/(1−α))
+        Δ_T ≤ √(L_T V_T) + (2 L_T/3 + 1) S
+
+    with V_T and S as for ``ExponentialAverage``. It is the analysis of Herbster & Warmuth (1998) with the mixability
+    gap in place of a fixed rate. When the rate falls from η to η', the path loses (1/η' − 1/η) ln(1/p) and the
+    normalisation can only gain (Hölder), which adds up to the first term of C. Both Δ_T and η_T can be read off the
+    state. Adding a constant to all losses changes nothing; nor does a common positive factor.
+
+    Parameters
+    ----------
+    share : float, default=0.01
+        Trust passed around per row and unit of confidence, at least 0 and below 1; about the share of rows on which
+        the best specialist changes. Larger means quicker to change its mind and never quite sure; 0 is
+        ``ExponentialAverage``.
+
+    See Also
+    --------
+    ExponentialAverage : For a best specialist that stays.
+
+    References
+    ----------
+    M. Herbster and M. Warmuth. "Tracking the best expert". Machine Learning 32, 1998.
+
+    N. Cesa-Bianchi, P. Gaillard, G. Lugosi and G. Stoltz. "Mirror descent meets fixed share (and feels no regret)".
+    Advances in Neural Information Processing Systems 25, 2012.
+
+    Examples
+    --------
+    However long the first specialist was better, the other holds its share.
+
+    >>> import numpy as np
+    >>> rule = FixedShare(share=0.1)
+    >>> state, awake = rule.start([0.5, 0.5], [1, 1]), np.ones(2)
+    >>> for _ in range(1000):
+    ...     state = rule.update(state, np.array([0.0, 1.0]), awake)
+    >>> rule.weights(state, awake).round(2)
+    array([0.94, 0.06])
+    """
+
+    def __init__(self, share: float = 0.01) -> None:
+        self.share = share
+
+    def _begin(self, specialists: Specialists) -> ExponentialState:
+        check_number(self.share, "share", "FixedShare", low=0, high=0.999)
+        return super()._begin(specialists)
+
+    def _complexity(self, n_specialists: int, rows: int) -> float:
+        naming = math.log(max(n_specialists, 2))
+        if self.share == 0:
+            return naming
+        per_row = self.share * (naming - math.log(self.share)) - (1 - self.share) * math.log1p(-self.share)
+        return naming + rows * per_row
+
+    def _share(self, specialists: Specialists, saved: Floats, awake: Floats, pace: float) -> Floats:
+        if self.share == 0:
+            return saved
+        exponents = saved / pace
+        # Trust per unit of prior, averaged over those awake: what everyone's share is worth.
+        pooled = _log_total(specialists.log_prior + exponents, awake) - math.log(awake.dot(specialists.prior))
+        kept = exponents + np.log1p(-self.share * awake)
+        received = np.log(np.maximum(self.share * awake, _TINY)) + pooled
+        return np.where(awake > 0, np.logaddexp(kept, received) * pace, saved)
+
+
+class PolynomialState(NamedTuple):
+    """State of ``MLPoly``.
+
+    Attributes
+    ----------
+    specialists : Specialists
+        The fixed part.
+    regret : ndarray of shape (n_specialists,)
+        Sum of regrets.
+    root : ndarray of shape (n_specialists,)
+        Root of the sum of squared regrets.
+    reach : float
+        The largest regret seen, in absolute value.
+    odds : ndarray of shape (n_specialists,)
+        The weights before confidences, up to a factor; 0 without positive regret.
+    """
+
+    specialists: Specialists
+    regret: Floats
+    root: Floats
+    reach: float
+    odds: Floats
+
+
+class MLPoly(Rule[PolynomialState]):
+    """Weigh by positive regret, with a rate for every specialist.
+
+    Only those that would have done better than the ensemble so far get a weight, in proportion to how much better.
+    Decisive (weights reach exactly 0) and quick to return::
+
+        w_j ∝ a_j p_j η_j max(R_j, 0)      η_j = 1 / (E² + V_j),   V_j = Σ r_j²,   E = largest |r| of anyone so far
+
+    and w_j ∝ a_j p_j where nobody awake has positive regret. The original has 1 in place of E², for losses in [0, 1].
+
+    Guarantee, for memory 1 and every j and T, with E_1 the first E above 0::
+
+        R_j ≤ √((E_T² + V_j) / p_j) · (√(1.45 · Σ_i p_i ln((E_T² + V_i) / E_1²)) + 0.71 N_T)
+
+    where N_T is the number of rows on which some r_i² is above E² + V_i of the row before: the first, and then only
+    where the range of the losses widens. Gaillard et al. (2014) prove it for a known range, by the potential
+    Σ_i p_i η_i max(R_i, 0)². Where the range widens, its root grows by at most 1/√2 (Minkowski); on all other rows
+    every η_i r_i² is at most 1 and their sum telescopes. Adding a constant to all losses changes nothing; nor does a
+    common positive factor. With memory below 1, R_j and V_j fade: a heuristic without a bound.
+
+    See Also
+    --------
+    BernsteinAggregation : Exponential weights with a rate for every specialist.
+
+    References
+    ----------
+    P. Gaillard, G. Stoltz and T. van Erven. "A second-order bound with excess losses". COLT, 2014.
+
+    Examples
+    --------
+    Regrets are (½, 0, −½): only the first would have gained.
+
+    >>> import numpy as np
+    >>> rule = MLPoly()
+    >>> state, awake = rule.start([0.25, 0.5, 0.25], [1, 1, 1]), np.ones(3)
+    >>> state = rule.update(state, np.array([0.0, 0.5, 1.0]), awake)
+    >>> rule.weights(state, awake)
+    array([1., 0., 0.])
+    """
+
+    def _begin(self, specialists: Specialists) -> PolynomialState:
+        nothing = np.zeros_like(specialists.prior)
+        return PolynomialState(specialists, nothing, nothing, 0.0, nothing)
+
+    def _weigh(self, state: PolynomialState, awake: Floats) -> Floats:
+        def undecided(part: Floats) -> Floats:
+            return _shares(part * state.specialists.prior)
+
+        return _normalised(awake * state.odds, awake, undecided)
+
+    def _learn(self, state: PolynomialState, regrets: Floats, awake: Floats, weights: Floats) -> PolynomialState:
+        specialists, regret, root, reach, _ = state
+        if specialists.fading:
+            half = specialists.half_memory**awake
+            regret, root = half * half * regret, half * root
+        regret = regret + regrets
+        root = np.hypot(root, regrets)
+        reach = max(reach, float(np.maximum.reduce(np.abs(regrets))))
+        sizes = np.maximum(np.hypot(root, reach), _TINY)
+        odds = specialists.prior * (np.maximum(regret, 0.0) / sizes)
+        odds *= np.minimum.reduce(sizes) / sizes
+        return PolynomialState(specialists, regret, root, reach, odds)
+
+
+class BernsteinState(NamedTuple):
+    """State of ``BernsteinAggregation``.
+
+    Attributes
+    ----------
+    specialists : Specialists
+        The fixed part.
+    root : ndarray of shape (n_specialists,)
+        √V_j, in units of loss; 0 for a specialist that has never been updated.
+    evidence : ndarray of shape (n_specialists,)
+        Q_j / √V_j, without a unit.
+    trust : Trust
+        The weights before confidences, of those updated.
+    fresh : ndarray of shape (n_specialists,) or None
+        1 for who has never been updated, else 0; ``None`` when everybody has.
+    """
+
+    specialists: Specialists
+    root: Floats
+    evidence: Floats
+    trust: Trust
+    fresh: Floats | None
+
+
+class BernsteinAggregation(Rule[BernsteinState]):
+    """Weigh by regularised regret, with a rate for every specialist set by its own noise: the default.
+
+    Every specialist is judged in units of its own surprises: a small steady lead and a large noisy one can count the
+    same. A specialist that disappoints pays twice, by its regret and by the square of it, which is what makes a fast
+    rate possible where one specialist is clearly best. With γ_j the memory and d = γ_j^{a_j},::
+
+        w_j ∝ a_j p_j η_j exp(η_j Q_j)       η_j = 1/√V_j
+        V_j ← d V_j + 2.2 r_j²               Q_j ← d Q_j + r_j − r_j² / √V_j     with the new V_j
+
+    The state keeps √V_j and Q_j/√V_j, so losses of any size are safe. Why 2.2: with the row itself in V_j,
+    |η_j r_j| ≤ 1/√2.2 < 0.675, where exp(x − x²) ≤ 1 + x still holds (it does down to x = −0.683), so no regret has to
+    be clipped; 2.14 is the least constant for that.
+
+    A specialist is *never updated* while V_j = 0: it has not spoken, or all its regrets were exactly 0. It has no rate
+    yet and the formula says nothing about it. Let s_j = a_j p_j / Σ_i a_i p_i be its prior share of the row, and call
+    a model new on a row if none of its specialists awake has been updated. A specialist of a new model has w_j = s_j.
+    One never updated of any other model has w_j = 0: the model's other voices speak for it. What then remains of 1 is
+    divided among the updated specialists awake by the formula. So a model heard for the first time keeps its prior
+    share, and a new context of a known model has none until it has been heard.
+
+    Guarantee, for any memories, every j and T::
+
+        Σ_t D_t r_j ≤ √V_j · (ln(1/p_j) + ln(1.25 + ⅓ Σ_i p_i L_i) + 0.52 N_T + 0.91)
+
+    where D_t is what memory left of row t at T (1 for memory 1, when the left side is R_j and V_j = 2.2 Σ r_j²);
+    L_i = ln(V_i / first V_i) + 2 ln(1/γ_i) · (sum of a_i after its first row); and N_T is the number of *surprises*:
+    rows on which some updated specialist has r_i < −0.7 √V_i (V_i of the row before), or on which new models and
+    updated specialists spoke together, or whose outcome came after later predictions. Each surprise of i multiplies
+    V_i by 2 or more, so for memory 1 N_T grows with the logarithm of the range of the losses. Every surprise costs as
+    much as a prior 1.7 times smaller; the term L_i costs a loglog.
+
+    Proof in short: Φ = Σ_i p_i exp(η_i Q_i) starts at 1. By the inequality above, a step multiplies term i by at most
+    exp((β−1) η_i Q_i) (1 + η'_i r_i), with β = d η'_i/η_i < 1 and η' the new rate. As Σ_i p_i η_i exp(η_i Q_i) r_i = 0
+    by the choice of the weights, Φ grows by at most Σ_i p_i max_s [exp(β s)(1 + η'_i r_i) − exp(s)(1 + η_i r_i)],
+    and for η_i r_i ≥ −0.7 that maximum is below ⅓ ln(1/β²), which adds up to ⅓ L_i. On a surprise
+    Φ ← 1.675 Φ + ⅓ Σ_i p_i ln(1/β_i²) holds instead; the first row of i adds at most 0.25 p_i. So η_j Q_j is at most
+    ln(Φ/p_j), and Q_j differs from the regret by Σ_t D_t r_j²/√V_j ≤ 2√V_j/2.2.
+    Wintenberger (2017) introduces the rule, with rates of the rows before and the range of the losses in the rate,
+    and proves R_j = O(√V_j (ln(1/p_j) + lnln T)) for it; the form above needs no range.
+
+    Adding a constant to all losses changes nothing; nor does a common positive factor (to the last bit for powers of
+    two). As for every rule of this kind, two specialists that always agree share a weight as one would with the sum of
+    their priors.
+
+    See Also
+    --------
+    ExponentialAverage : One rate for all.
+    MLPoly : Polynomial weights with a rate for every specialist.
+
+    References
+    ----------
+    O. Wintenberger. "Optimal learning with Bernstein online aggregation". Machine Learning 106, 2017.
+
+    P. Gaillard, G. Stoltz and T. van Erven. "A second-order bound with excess losses". COLT, 2014.
+
+    Examples
+    --------
+    After one row both have the same rate, and exponents ±1/√2.2 − 1/2.2: weights e^1.35 : 1.
+
+    >>> import numpy as np
+    >>> rule = BernsteinAggregation()
+    >>> state, awake = rule.start([0.5, 0.5], [1, 1]), np.ones(2)
+    >>> state = rule.update(state, np.array([0.0, 1.0]), awake)
+    >>> rule.weights(state, awake).round(3)
+    array([0.794, 0.206])
+    """
+
+    def _begin(self, specialists: Specialists) -> BernsteinState:
+        nothing = np.zeros_like(specialists.prior)
+        return BernsteinState(specialists, nothing, nothing, _trust(specialists.log_prior), np.ones_like(nothing))
+
+    def _weigh(self, state: BernsteinState, awake: Floats) -> Floats:
+        fresh = state.fresh
+        if fresh is None or not awake.dot(fresh).any():
+            return _softmax(state.trust, awake)
+        known = np.where(fresh, 0.0, awake)
+        met = np.sign(known).dot(state.specialists.kin) > 0
+        shares = _shares(awake * state.specialists.prior)
+        rest = np.where(met, shares, 0.0).sum(axis=-1, keepdims=True)
+        return np.where(met, rest * _softmax(state.trust, known), shares)
+
+    def _learn(self, state: BernsteinState, regrets: Floats, awake: Floats, weights: Floats) -> BernsteinState:
+        specialists, root, evidence, _, _ = state
+        if specialists.fading:
+            half = specialists.half_memory**awake
+            root = root * half
+            evidence = evidence * half
+        larger = np.hypot(root, regrets * _ROOT_OF_2_2)
+        largest = float(np.maximum.reduce(larger))
+        if largest == 0.0:
+            return state
+        # Where √V is still 0 the floor stands in for it, so that 0/0 is 0; elsewhere it is out of reach.
+        safe = np.maximum(larger, max(largest * 1e-307, _TINY))
+        step = regrets / safe
+        evidence = evidence * (root / safe)
+        evidence += step
+        evidence -= step * step
+        logits = evidence + specialists.log_prior
+        logits -= np.log(safe / largest)
+        if np.count_nonzero(larger) == larger.size:
+            return BernsteinState(specialists, larger, evidence, _trust(logits), None)
+        fresh = larger == 0.0
+        return BernsteinState(
+            specialists, larger, evidence, _trust(np.where(fresh, -np.inf, logits)), fresh.astype(float)
+        )
+
+
+def _trust(logits: Floats) -> Trust:
+    """Return weights before confidences from their logarithms."""
+    return Trust(logits, np.exp(logits - np.maximum.reduce(logits)))
+
+
+def _softmax(trust: Trust, awake: Floats) -> Floats:
+    """Return weights ∝ ``awake`` · exp(``trust.logits``) over the last axis; zeros where nobody is awake."""
+
+    def by_logs(part: Floats) -> Floats:
+        logits = np.where(part > 0, trust.logits, -np.inf)
+        top = np.maximum.reduce(logits, axis=-1, keepdims=True, initial=-1e308)
+        return _shares(part * np.exp(logits - top))
+
+    return _normalised(awake * trust.odds, awake, by_logs)
+
+
+def _normalised(parts: Floats, awake: Floats, otherwise: Callable[[Floats], Floats]) -> Floats:
+    """Divide by the sum over the last axis; where that is next to nothing, the weights come from ``otherwise``."""
+    if parts.ndim == 1:
+        total = np.add.reduce(parts)
+        return parts / total if total > _FAINT else otherwise(awake)
+    totals = np.add.reduce(parts, axis=-1)
+    shares = parts / np.maximum(totals, _FAINT)[:, np.newaxis]
+    faint = totals <= _FAINT
+    if faint.any():
+        shares[faint] = otherwise(awake[faint])
+    return shares
+
+
+def _shares(parts: Floats) -> Floats:
+    """Divide by the sum over the last axis; zeros stay zeros."""
+    return parts / np.maximum(np.add.reduce(parts, axis=-1, keepdims=True), _TINY)
+
+
+def _restricted(weights: Floats | None, heard: npt.NDArray[np.bool_]) -> Floats | None:
+    """Return the weights shared out among those heard, or None if they held none."""
+    if weights is None:
+        return None
+    held = _shares(np.where(heard, weights, 0.0))
+    return held if held.any() else None
+
+
+def _log_total(logits: Floats, awake: Floats) -> float:
+    """Return ln Σ ``awake`` exp(``logits``); somebody must be awake."""
+    top = float(np.max(logits, where=awake > 0, initial=-1e308))
+    return top + math.log(awake.dot(np.exp(np.minimum(logits - top, 0.0))))
+
+
+def _mixability_gap(regrets: Floats, weights: Floats, pace: float) -> float:
+    """Return ``pace`` · ln Σ ``weights`` exp(``regrets`` / ``pace``); where pace is 0, the largest regret."""
+    best = float(np.maximum.reduce(regrets))
+    if pace == 0.0:
+        return max(best, 0.0)
+    behind = np.maximum(regrets - best, -700.0 * pace) / pace
+    return max(best + pace * math.log(weights.dot(np.exp(behind))), 0.0)

@@ -239,10 +239,12 @@ class Weighting(BaseEstimator, ABC):
         sound = heard & np.isfinite(evidence.loss_sum) & np.isfinite(evidence.gram_sum.diagonal())
         weights = np.zeros(len(heard))
         if sound.any():
-            weights[sound] = self._shares(evidence.select(sound))
+            chosen, shares = sound, self._shares(evidence.select(sound))
         else:
-            weights[heard if heard.any() else ~heard] = 1.0
-        return weights / weights.sum()
+            chosen = heard if heard.any() else ~heard
+            shares = np.ones(chosen.sum())
+        weights[chosen] = shares / shares.sum()
+        return weights
 
     @abstractmethod
     def _shares(self, evidence: Evidence) -> FloatArray | BoolArray:
@@ -438,9 +440,8 @@ class ConvexWeights(Weighting):
         # Evidence discounted to almost nothing is no more shrunk than evidence of a millionth of a row.
         pull = self.shrinkage / np.maximum(evidence.weight, 1e-6)
         usual = (squared_error + pull * np.median(squared_error)) / (1.0 + pull)
-        if usual.min() == 0:
-            return squared_error == 0
-        return _simplex_minimum(gram + np.diag(pull * usual))
+        shrunk = gram + np.diag(pull * usual)
+        return _simplex_minimum(shrunk) if shrunk.diagonal().min() > 0 else squared_error == 0
 
     def _check(self) -> None:
         check_number(self.shrinkage, "shrinkage", "ConvexWeights", low=0, high=1e12)
@@ -543,9 +544,10 @@ def _simplex_minimum(gram: FloatArray) -> FloatArray:
     """
     size = np.sqrt(gram.diagonal())
     values, vectors = np.linalg.eigh(gram / size[:, None] / size)
-    # Pairs heard on different rows can make the matrix indefinite. Eigenvalues just above 0 instead of at 0 make the
-    # minimum unique, so that models that err alike share equally.
-    factor = np.sqrt(np.maximum(values, 1e-10))[:, None] * vectors.T
+    # Pairs heard on different rows can make the matrix indefinite. Eigenvalues slightly above 0 instead of at 0 make
+    # the minimum unique, so that models that err alike share equally: above by the square root of the rounding error,
+    # where what this changes and what rounding changes are equally small.
+    factor = np.sqrt(np.maximum(values, 1e-8))[:, None] * vectors.T
     relative = size.min() / size
     scaled, _ = nnls(np.vstack([factor, relative]), np.append(np.zeros(len(size)), 1.0), maxiter=100 * len(size))
     return np.asarray(scaled * relative)

@@ -1,4 +1,4 @@
-"""Many predictions, one answer: combiners learn from out-of-fold predictions how far to trust each model in each regime.
+"""Many predictions, one answer: combiners learn out of fold how far to trust each model in each regime.
 
 The rule that all members keep: each regime has an answer of its own, shrunk towards the pooled one by the number of
 rows behind it; a model that sleeps on a row has no say there, and the others carry the row.

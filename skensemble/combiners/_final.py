@@ -47,7 +47,7 @@ class NonNegativeRidge(RegressorMixin, BaseEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> x = np.array([[1.0, 5.0], [2.0, 5.0], [3.0, 5.0], [4.0, 5.0]])
+    >>> x = np.array([[1.0, 5.0], [2.0, 3.0], [3.0, 4.0], [4.0, 6.0]])
     >>> NonNegativeRidge(alpha=0.0).fit(x, x[:, 0]).coef_.round(6)
     array([1., 0.])
     """
@@ -212,7 +212,7 @@ class LogOddsPool(ClassifierMixin, BaseEstimator):
     def _log_odds(self, X: Any) -> Array:
         """Centred log-probabilities ``(n_samples, n_classes, n_models)``."""
         p = np.asarray(X, dtype=float)
-        if self.n_classes == 2:  # noqa: PLR2004
+        if self.n_classes == 2:
             p = np.stack([1.0 - p, p], axis=1)
         else:
             p = p.reshape(len(p), -1, self.n_classes).transpose(0, 2, 1)

@@ -76,9 +76,7 @@ class Stacking(Combiner):
     array([0.5, 0. ])
     """
 
-    def __init__(
-        self, final_estimator: Any = None, *, passthrough: bool = False, shrinkage: float = 100.0
-    ) -> None:
+    def __init__(self, final_estimator: Any = None, *, passthrough: bool = False, shrinkage: float = 100.0) -> None:
         self.final_estimator = final_estimator
         self.passthrough = passthrough
         self.shrinkage = shrinkage
@@ -205,7 +203,7 @@ class Stacking(Combiner):
 
     def _design(self, filled: Array, features: Any) -> Any:
         """What the final estimator sees: the predictions side by side, and the features with ``passthrough``."""
-        columns = filled[:, :, 1:] if self.n_outputs_ == 2 else filled  # noqa: PLR2004
+        columns: Any = filled[:, :, 1:] if self.n_outputs_ == 2 else filled
         columns = columns.reshape(len(filled), -1)
         if not self.passthrough:
             return columns
@@ -222,8 +220,8 @@ class Stacking(Combiner):
         weighs = takes_sample_weight(final)
         if not weighs and (memberships.shape[1] or np.ptp(counted) > 0):
             warnings.warn(
-                f"final_estimator {type(final).__name__} of Stacking takes no sample_weight: rows count alike and every "
-                f"regime gets the pooled answer. Choose one that takes them, for example Ridge.",
+                f"final_estimator {type(final).__name__} of Stacking takes no sample_weight: rows count alike and "
+                f"every regime gets the pooled answer. Choose one that takes them, for example Ridge.",
                 UserWarning,
                 stacklevel=2,
             )

@@ -130,7 +130,7 @@ def detect(detector: Any, X: Any) -> Any:
         probabilities = detector.predict_proba(X)
         if hasattr(probabilities, "columns"):
             return probabilities
-        return pd.DataFrame(probabilities, columns=_classes(detector, np.shape(probabilities)[1]))
+        return pd.DataFrame(probabilities, columns=pd.Index(_classes(detector, np.shape(probabilities)[1]), dtype=object))
     if hasattr(detector, "predict"):
         return detector.predict(X)
     if callable(detector):
@@ -207,7 +207,8 @@ def matched_numbers(reference: pd.DataFrame, table: pd.DataFrame) -> dict[Hashab
     >>> matched_numbers(pd.DataFrame({0: [1, 1, 0], 1: [0, 0, 1]}), pd.DataFrame({0: [0, 0, 1], 1: [1, 1, 0]}))
     {0: 1, 1: 0}
     """
-    kept, given = list(reference.columns), list(table.columns)
+    kept: list[Any] = list(reference.columns)
+    given: list[Any] = list(table.columns)
     if not all(isinstance(label, (int, np.integer)) and not isinstance(label, bool) for label in (*kept, *given)):
         return {}
     rows, columns = linear_sum_assignment(-(reference.to_numpy().T @ table.to_numpy()))
@@ -231,6 +232,6 @@ def _column(name: str, X: Any) -> Any:
     return X[name]
 
 
-def _classes(detector: Any, n_regimes: int) -> Sequence[Hashable]:
+def _classes(detector: Any, n_regimes: int) -> list[Any]:
     classes = list(getattr(detector, "classes_", range(n_regimes)))
-    return classes if len(classes) == n_regimes else range(n_regimes)
+    return classes if len(classes) == n_regimes else list(range(n_regimes))

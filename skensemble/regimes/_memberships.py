@@ -123,7 +123,7 @@ def _as_probabilities(regimes: Any) -> pd.DataFrame | None:
         table = regimes
     elif hasattr(regimes, "columns"):
         table = pd.DataFrame(regimes.to_numpy(), columns=list(regimes.columns))
-    elif np.ndim(regimes) == 2 and not _is_listed(regimes):  # noqa: PLR2004
+    elif np.ndim(regimes) == 2 and not _is_listed(regimes):
         table = pd.DataFrame(np.asarray(regimes))
     else:
         return None
@@ -133,12 +133,11 @@ def _as_probabilities(regimes: Any) -> pd.DataFrame | None:
 
 def _as_labels(regimes: Any) -> NDArray[Any]:
     """One object per row; tuples stay whole."""
-    if isinstance(regimes, (str, bytes)) or not isinstance(regimes, Iterable):
+    if isinstance(regimes, (str, bytes)) or not hasattr(regimes, "__iter__"):
         raise ValueError(f"regimes must hold one label per row of X; got {shown(regimes)}.")
-    if hasattr(regimes, "columns"):
-        regimes = regimes[regimes.columns[0]]
-    values = list(regimes.ravel()) if isinstance(regimes, np.ndarray) else list(regimes)
-    labels = np.empty(len(values), dtype=object)
+    given: Any = regimes[regimes.columns[0]] if hasattr(regimes, "columns") else regimes
+    values = list(given.ravel()) if isinstance(given, np.ndarray) else list(given)
+    labels: NDArray[Any] = np.empty(len(values), dtype=object)
     for i, value in enumerate(values):
         labels[i] = value
     return labels

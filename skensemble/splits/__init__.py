@@ -1,0 +1,12 @@
+"""Forward splitters: who may learn from which rows before being judged on which.
+
+One idea: a label is known only some time after its row, so every row owns an interval of time that ends when its label
+is known. One rule that everything here keeps: no interval of a training row touches one of a test row, and what a
+model is judged on comes after what it learned from.
+"""
+
+from skensemble.splits._folds import make_folds
+from skensemble.splits._forward import ForwardSplit
+from skensemble.splits._intervals import check_time_order, looks_ahead, purge
+
+__all__ = ["ForwardSplit", "check_time_order", "looks_ahead", "make_folds", "purge"]
