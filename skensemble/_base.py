@@ -5,39 +5,44 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
+from copy import copy
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import sklearn
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, clone
-from sklearn.utils import Bunch, check_random_state, get_tags
+from sklearn.base import BaseEstimator
+from sklearn.utils import Bunch, check_random_state, column_or_1d, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import (
-    _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
     validate_data,
 )
 
-from skensemble._checks import ModelFailureWarning, check_choice, check_columns, shown
-from skensemble._compat import take_rows, visual_block
+from skensemble._checks import ModelFailureWarning, check_choice, check_columns, check_number, shown
+from skensemble._compat import check_sample_weight, take_rows, visual_block
 from skensemble._composition import NamedParts, pairs
+from skensemble._feedback import class_sides, inferred_frequency, outcome_moments, recorded, said_earlier, with_scores
 from skensemble._members import checked_models, listed_models, warn_about_weights
-from skensemble._report import report_out_of_fold
-from skensemble._training import AsleepModel, OutOfFold, Training, outputs, seeded, train
-from skensemble.combiners import Combiner, Stacking, WeightedVoting, combine_forward, default_loss
+from skensemble._training import AsleepModel, OutOfFold, Training, outputs, seeded, train, weight_params
+from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedVoting
 from skensemble.explanation import Explanation, agreement, confidence, spread, spread_levels
+from skensemble.performance import Ledger
 from skensemble.regimes import detect, detect_forward, encode_memberships, fit_detector, regime_names
 from skensemble.splits import check_time_order, make_folds
 
-__all__ = ["RegimeAwareEnsemble"]
+__all__ = ["RegimeAwareEnsemble", "outcomes"]
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-COMBINERS: dict[str, type[Combiner]] = {"stacking": Stacking, "weighted_voting": WeightedVoting}
+COMBINERS: dict[str, type[Combiner]] = {
+    "dynamic": DynamicWeighting,
+    "stacking": Stacking,
+    "weighted_voting": WeightedVoting,
+}
 
 
 class RegimeAwareEnsemble(NamedParts):
@@ -58,6 +63,8 @@ class RegimeAwareEnsemble(NamedParts):
         label_horizon: Any = 0,
         embargo: Any = 0,
         regime_detector: Any = None,
+        lookback: int = 50,
+        periods_per_year: float | None = None,
         on_error: str = "warn",
         random_state: Any = None,
         n_jobs: int | None = None,
@@ -68,11 +75,22 @@ class RegimeAwareEnsemble(NamedParts):
         self.label_horizon = label_horizon
         self.embargo = embargo
         self.regime_detector = regime_detector
+        self.lookback = lookback
+        self.periods_per_year = periods_per_year
         self.on_error = on_error
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any, *, regimes: Any = None, sample_weight: Any = None, **fit_params: Any) -> Any:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        regimes: Any = None,
+        sample_weight: Any = None,
+        returns: Any = None,
+        **fit_params: Any,
+    ) -> Any:
         """Train every model out of fold and on all rows, and learn how far to trust whom.
 
         Parameters
@@ -86,6 +104,9 @@ class RegimeAwareEnsemble(NamedParts):
             (``None``) asks ``regime_detector``.
         sample_weight : array-like of shape (n_samples,), default=None
             How much each row counts, in the models, in the folds and in the combiner.
+        returns : array-like of shape (n_samples,), default=None
+            Return of a long position over each row's horizon, as a fraction: the ledger then counts profits. A
+            class stands for the side that paid on the training rows.
         **fit_params : dict
             ``groups`` for the splitter; with metadata routing enabled, whatever the models or the splitter request.
 
@@ -102,12 +123,15 @@ class RegimeAwareEnsemble(NamedParts):
         """
         X, y, targets = self._validated(X, y)
         weight = self._checked_weight(sample_weight, X)
-        check_choice(self.on_error, "on_error", type(self).__name__, ("raise", "warn"))
+        returns = self._checked_returns(returns, y)
+        self._check_parameters()
         models = checked_models(
             self.estimators, self._task, type(self).__name__, BaseEstimator.get_params(self, deep=False)
         )
-        combiner = self._checked_combiner()
-        routed = self._routed_fit(models, regimes, sample_weight, fit_params)
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        parts = [("combiner", self._checked_combiner()), ("regime_detector", self.regime_detector)]
+        (_, combiner), (_, unfitted) = seeded(parts, seed)
+        routed = self._routed_fit(models, regimes, weight, fit_params)
         splits = make_folds(
             self.cv,
             X,
@@ -117,8 +141,8 @@ class RegimeAwareEnsemble(NamedParts):
             embargo=self.embargo,
             params=routed.splitter,
         )
-        names, memberships, detector = self._fit_regimes(X, regimes, splits)
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        splits = [fold for fold in splits if weight is None or weight[fold[0]].any()]
+        names, memberships, detector = self._fit_regimes(X, regimes, splits, unfitted)
         training = train(
             seeded(models, seed),
             X,
@@ -129,25 +153,128 @@ class RegimeAwareEnsemble(NamedParts):
             classes=getattr(self, "classes_", None),
             n_jobs=self.n_jobs,
         )
-        self._report_failures(training, len(splits))
+        self._report_failures(training)
         counted = np.ones(len(y)) if weight is None else weight
-        record = self._out_of_fold(training, targets, memberships, counted, combiner, X)
-        fitted_combiner = clone(combiner).fit(
+        record = _out_of_fold(training, targets, memberships, counted, combiner, X)
+        sides = class_sides(targets, returns, counted)
+        frequency = inferred_frequency(getattr(X, "index", None))
+        ledger = Ledger(
+            [name for name, _ in models],
+            names,
+            lookback=self.lookback,
+            periods_per_year=frequency if self.periods_per_year is None else self.periods_per_year,
+        )
+        ledger = recorded(
+            ledger,
             record.predictions,
+            record.combined,
+            record.weights,
             record.targets,
             record.memberships,
             record.sample_weight,
-            features=take_rows(X, record.rows),
+            returns=None if returns is None else returns[record.rows],
+            sides=sides,
         )
         self.model_names_ = tuple(name for name, _ in models)
         self.estimators_ = training.estimators
         self.named_estimators_ = Bunch(**dict(zip(self.model_names_, training.estimators, strict=True)))
         self.regimes_ = names
         self.regime_detector_ = detector
-        self.combiner_ = fitted_combiner
+        self.combiner_ = combiner
+        self.ledger_ = ledger
         self.out_of_fold_ = record
         self.n_excluded_ = len(y) - len(record.rows)
-        self._spread_levels = spread_levels(spread(record.predictions, record.weights, record.combined))
+        self._sides = sides
+        self._moments = outcome_moments(None, record.targets, record.memberships, record.sample_weight)
+        apart = spread(record.predictions, record.weights, record.combined)
+        self._spread_levels = spread_levels(apart[record.sample_weight > 0])
+        return self
+
+    def partial_update(
+        self,
+        X: Any = None,
+        y: Any = None,
+        *,
+        regimes: Any = None,
+        sample_weight: Any = None,
+        returns: Any = None,
+        predictions: Explanation | None = None,
+    ) -> Any:
+        """Take outcomes back: the weights and the ledger move, the models stay as they are.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), default=None
+            Features of the rows whose outcomes are known now, oldest first. The models are asked again what they say.
+        y : array-like of shape (n_samples,)
+            What came true.
+        regimes : array-like of shape (n_samples,) or (n_samples, n_regimes), default=None
+            Regime of each row of X; the default (``None``) asks ``regime_detector``.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each outcome counts; one of weight zero changes nothing.
+        returns : array-like of shape (n_samples,), default=None
+            Return of a long position over each row's horizon, as a fraction, for the trading figures of the ledger.
+        predictions : Explanation, default=None
+            What was said earlier, by this ensemble or by the one before a retrain, in place of X: nothing is
+            recomputed, and the regret is that of the weights at that time.
+
+        Returns
+        -------
+        estimator
+            Itself. n rows at once equal n calls of one row.
+
+        Raises
+        ------
+        ValueError
+            If the input is wrong; then nothing has moved.
+
+        Notes
+        -----
+        In a Pipeline: ``pipe[-1].partial_update(pipe[:-1].transform(X), y)``. One thread may update while others
+        predict: each of them sees the weights before or those after.
+        """
+        check_is_fitted(self, "combiner_")
+        who = type(self).__name__
+        if (X is None) == (predictions is None):
+            raise ValueError(
+                f"partial_update of {who} needs either X or predictions (an Explanation); got "
+                f"{'neither' if X is None else 'both'}."
+            )
+        if y is None:
+            raise ValueError(f"partial_update of {who} needs y: what came true for each row.")
+        classes = self.classes_.tolist() if hasattr(self, "classes_") else None
+        given: Array | None = None
+        if predictions is None:
+            X = self._validated_rows(X)
+            n_samples = X.shape[0]
+        else:
+            said, given, memberships = said_earlier(predictions, self.model_names_, self.regimes_, classes)
+            n_samples = len(said)
+        targets = self._encoded_outcomes(y, n_samples)
+        counted = np.ones(n_samples)
+        if sample_weight is not None:
+            counted = check_sample_weight(sample_weight, targets)
+        returns = self._checked_returns(returns, targets[:, 0])
+        if predictions is None:
+            memberships = self._memberships(X, regimes)
+            said = self._ask_models(X)
+        combiner = copy(self.combiner_)
+        combined, weights = combiner.follow(said, targets, memberships, counted, weights=given, features=X)
+        if predictions is not None and combined.shape == predictions.combined.shape:
+            combined, weights = predictions.combined, np.asarray(given)
+        ledger = recorded(
+            self.ledger_,
+            said,
+            combined,
+            weights,
+            targets,
+            memberships,
+            counted,
+            returns=returns,
+            sides=self._sides,
+        )
+        moments = outcome_moments(self._moments, targets, memberships, counted)
+        self.combiner_, self.ledger_, self._moments = combiner, ledger, moments
         return self
 
     def explain(self, X: Any, *, regimes: Any = None) -> Explanation:
@@ -225,20 +352,21 @@ class RegimeAwareEnsemble(NamedParts):
         )
 
     def performance_report(self) -> pd.DataFrame:
-        """Compare the models, the ensemble and its plain rivals, out of fold, pooled and per regime.
+        """Compare the models, the ensemble and its plain rivals on outcomes that they had not seen.
 
-        The ensemble's row is what it would have said on each fold knowing only the folds before; so is the best single
-        model: the one with the lowest loss until then.
+        The record starts with the out-of-fold rows of `fit` and goes on with every `partial_update`. The ensemble's
+        figures are those of what it said, or would have said, before each outcome was known; "best so far" is the
+        single model with the lowest loss until then, "equal weights" the plain mean.
 
         Returns
         -------
         pandas.DataFrame
-            One row per model and regime with the columns ``model``, ``regime``, ``n`` (rows, by membership), ``loss``
-            (lower is better) and ``score`` (R² or accuracy; higher is better).
+            The frame of `Ledger` with the column ``score``: R² of numbers (against the variance of all outcomes in the
+            regime), accuracy of classes; higher is better.
         """
         check_is_fitted(self, "combiner_")
-        loss = default_loss(self.out_of_fold_.targets.shape[1])
-        return report_out_of_fold(self.out_of_fold_, self.model_names_, self.regimes_, loss)
+        moments = None if hasattr(self, "classes_") else self._moments
+        return with_scores(self.ledger_.frame(), moments, self.regimes_)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """List who asks for which metadata.
@@ -263,6 +391,10 @@ class RegimeAwareEnsemble(NamedParts):
         """Checked targets as the models get them, and in the shape ``(n_samples, n_outputs)``."""
 
     @abstractmethod
+    def _encoded_outcomes(self, y: Any, n_samples: int) -> Array:
+        """Checked outcomes of `partial_update` in the shape ``(n_samples, n_outputs)``."""
+
+    @abstractmethod
     def _decide(self, combined: Array) -> NDArray[Any]:
         """What `predict` returns for combined outputs."""
 
@@ -280,7 +412,7 @@ class RegimeAwareEnsemble(NamedParts):
             )
         check_consistent_length(X, y)
         check_time_order(getattr(X, "index", None))
-        _check_same_times(X, y)
+        _check_same_times(X, y, "y")
         return X, *self._encoded(y)
 
     def _validated_rows(self, X: Any) -> Any:
@@ -301,10 +433,37 @@ class RegimeAwareEnsemble(NamedParts):
     def _checked_weight(self, sample_weight: Any, X: Any) -> Array | None:
         if sample_weight is None:
             return None
-        weight = np.asarray(_check_sample_weight(sample_weight, X, ensure_non_negative=True), dtype=float)
+        _check_same_times(X, sample_weight, "sample_weight")
+        weight = check_sample_weight(sample_weight, X)
         if not (weight > 0).any():
             raise ValueError("sample_weight has only zeros: at least one weight must be greater than zero.")
         return weight
+
+    def _check_parameters(self) -> None:
+        who = type(self).__name__
+        check_choice(self.on_error, "on_error", who, ("raise", "warn"))
+        if self.n_jobs is not None:
+            whole = isinstance(self.n_jobs, (int, np.integer)) and not isinstance(self.n_jobs, bool)
+            if not whole or self.n_jobs == 0:
+                raise ValueError(
+                    f"n_jobs of {who} must be None, a number of tasks at a time, or -1 for all cores; "
+                    f"got {shown(self.n_jobs)}."
+                )
+        check_number(self.lookback, "lookback", who, low=1, integer=True)
+        if self.periods_per_year is not None:
+            check_number(self.periods_per_year, "periods_per_year", who, low=0, open_low=True)
+
+    def _checked_returns(self, returns: Any, y: Any) -> Array | None:
+        """Returns as an array; a regressor may say that its targets are returns."""
+        if returns is None:
+            return None
+        values = np.asarray(returns, dtype=float)
+        if values.shape != (len(y),) or not np.isfinite(values).all():
+            raise ValueError(
+                f"returns must hold one finite number for each of the {len(y)} rows, a fraction such as 0.012; got "
+                f"{shown(returns)}."
+            )
+        return values
 
     def _checked_combiner(self) -> Combiner:
         combiner = self._named_parts().get("combiner", self.combiner)
@@ -318,18 +477,14 @@ class RegimeAwareEnsemble(NamedParts):
     def _routed_fit(
         self, models: Sequence[tuple[str, Any]], regimes: Any, sample_weight: Any, fit_params: Mapping[str, Any]
     ) -> Bunch:
-        """Who gets which metadata in fit, besides sample weights: the training hands those to whoever takes them."""
+        """Who gets which metadata in fit; without routing every model that takes sample weights gets them."""
         given = {"regimes": regimes, "sample_weight": sample_weight, **fit_params}
         given = {key: value for key, value in given.items() if value is not None}
         if sample_weight is not None:
             warn_about_weights(models)
         if sklearn.get_config()["enable_metadata_routing"]:
             routed = process_routing(self, "fit", **given)
-            each = {
-                name: {k: v for k, v in routed[name]["fit"].items() if k != "sample_weight"}
-                for name, _ in models
-                if name in routed
-            }
+            each = {name: dict(routed[name]["fit"]) for name, _ in models if name in routed}
             return Bunch(models=each, splitter=dict(routed["splitter"]["split"]) if "splitter" in routed else {})
         unknown = set(fit_params) - {"groups"}
         if unknown:
@@ -337,24 +492,26 @@ class RegimeAwareEnsemble(NamedParts):
                 f"fit of {type(self).__name__} got {shown(sorted(unknown))}, which it can only pass on with metadata "
                 f"routing: sklearn.set_config(enable_metadata_routing=True), and let a model request it."
             )
-        return Bunch(models={}, splitter={key: fit_params[key] for key in fit_params if fit_params[key] is not None})
+        each = {} if sample_weight is None else {name: weight_params(model, sample_weight) for name, model in models}
+        return Bunch(models=each, splitter={key: fit_params[key] for key in fit_params if fit_params[key] is not None})
 
     def _fit_regimes(
-        self, X: Any, regimes: Any, splits: Sequence[tuple[Rows, Rows]]
+        self, X: Any, regimes: Any, splits: Sequence[tuple[Rows, Rows]], unfitted: Any
     ) -> tuple[tuple[Hashable, ...], Array, Any]:
         """Regime names, memberships of the training rows as they were known at each row, and the fitted detector."""
         n_samples = X.shape[0]
+        detector = fit_detector(unfitted, X)
         if regimes is not None:
+            _check_same_times(X, regimes, "regimes")
             names: tuple[Hashable, ...] = regime_names(regimes)
-            return names, encode_memberships(regimes, names, n_samples), fit_detector(self.regime_detector, X)
-        detector = fit_detector(self.regime_detector, X)
+            return names, encode_memberships(regimes, names, n_samples), detector
         if hasattr(detector, "fit"):
-            return *detect_forward(self.regime_detector, detector, X, splits), detector
+            return *detect_forward(unfitted, detector, X, splits), detector
         found = detect(detector, X)
         names = () if found is None else regime_names(found)
         return names, encode_memberships(found, names, n_samples), detector
 
-    def _report_failures(self, training: Training, n_folds: int) -> None:
+    def _report_failures(self, training: Training) -> None:
         if not training.failures:
             return
         every = [isinstance(model, AsleepModel) for model in training.estimators]
@@ -369,21 +526,6 @@ class RegimeAwareEnsemble(NamedParts):
                 stacklevel=3,
             )
 
-    def _out_of_fold(
-        self,
-        training: Training,
-        targets: Array,
-        memberships: Array,
-        weight: Array,
-        combiner: Combiner,
-        X: Any,
-    ) -> OutOfFold:
-        rows = np.flatnonzero(np.isfinite(training.predictions).all(axis=2).any(axis=1))
-        features = take_rows(X, rows) if getattr(combiner, "passthrough", False) else None
-        parts = (training.predictions[rows], targets[rows], memberships[rows], weight[rows], training.folds[rows])
-        combined, weights = combine_forward(combiner, *parts, features=features)
-        return OutOfFold(rows, parts[4], parts[1], parts[0], parts[2], parts[3], combined, weights)
-
     # The steps of predict.
 
     def _combined(self, X: Any, regimes: Any) -> Array:
@@ -392,6 +534,7 @@ class RegimeAwareEnsemble(NamedParts):
         return self.combiner_.combine(said, self._memberships(X, regimes), features=X)
 
     def _memberships(self, X: Any, regimes: Any) -> Array:
+        _check_same_times(X, regimes, "regimes")
         found = detect(self.regime_detector_, X) if regimes is None else regimes
         return encode_memberships(found, self.regimes_, X.shape[0])
 
@@ -455,15 +598,43 @@ def _and_more(texts: Sequence[str]) -> str:
     return f" (and {len(texts) - 1} times more)" if len(texts) > 1 else ""
 
 
-def _check_same_times(X: Any, y: Any) -> None:
+def _check_same_times(X: Any, values: Any, name: str) -> None:
     """Targets of other days than the features' are a look-ahead that nothing else would notice."""
-    times, other = getattr(X, "index", None), getattr(y, "index", None)
-    if not (isinstance(times, pd.DatetimeIndex) and isinstance(other, pd.DatetimeIndex)):
+    times, other = getattr(X, "index", None), getattr(values, "index", None)
+    if not (isinstance(times, pd.DatetimeIndex) and isinstance(other, pd.DatetimeIndex)) or len(times) != len(other):
         return
     apart = np.flatnonzero(np.asarray(times) != np.asarray(other))
     if len(apart):
         row = int(apart[0])
         raise ValueError(
-            f"X and y are not of the same times: row {row} of X is {times[row]}, of y {other[row]}. Align "
-            f"them, for example y = y.loc[X.index]."
+            f"X and {name} are not of the same times: row {row} of X is {times[row]}, of {name} {other[row]}. Align "
+            f"them, for example {name} = {name}.loc[X.index]."
         )
+
+
+def _out_of_fold(
+    training: Training, targets: Array, memberships: Array, counted: Array, combiner: Combiner, X: Any
+) -> OutOfFold:
+    """Fit the combiner on the rows that some fold predicted, and keep what it would have said of each."""
+    rows = np.flatnonzero(np.isfinite(training.predictions).all(axis=2).any(axis=1))
+    predictions, folds = training.predictions[rows], training.folds[rows]
+    combined, weights = combiner.fit_forward(
+        predictions, targets[rows], memberships[rows], counted[rows], folds, features=take_rows(X, rows)
+    )
+    return OutOfFold(rows, folds, targets[rows], predictions, memberships[rows], counted[rows], combined, weights)
+
+
+def outcomes(y: Any, n_samples: int, owner: str) -> NDArray[Any]:
+    """Outcomes as an array, one known outcome for each row."""
+    y = column_or_1d(np.atleast_1d(np.asarray(y)))
+    missing = np.flatnonzero(pd.isna(y) | np.isin(y, [np.inf, -np.inf]) if y.dtype.kind == "f" else pd.isna(y))
+    if len(missing):
+        raise ValueError(
+            f"y of partial_update of {owner} has no outcome in row {missing[0]} ({shown(y[missing[0]])}): give rows "
+            f"whose outcome is known, the others when it is."
+        )
+    if len(y) != n_samples:
+        raise ValueError(
+            f"y of partial_update of {owner} has {len(y)} outcomes for {n_samples} rows: give one for each."
+        )
+    return y

@@ -10,7 +10,15 @@ from typing import Any
 
 from sklearn.utils.validation import validate_data
 
-__all__ = ["LookAheadWarning", "ModelFailureWarning", "check_choice", "check_columns", "check_number", "shown"]
+__all__ = [
+    "LookAheadWarning",
+    "ModelFailureWarning",
+    "check_choice",
+    "check_columns",
+    "check_number",
+    "check_part",
+    "shown",
+]
 
 
 class LookAheadWarning(UserWarning):
@@ -41,10 +49,15 @@ def check_number(
     kinds = "an integer" if integer else "a number"
     bound = f"{'above' if open_low else 'of at least'} {low}" + (f" and at most {high}" if high != float("inf") else "")
     allowed = f"{kinds} {bound}" if low != float("-inf") else kinds
-    right_kind = isinstance(value, (int, float)) or hasattr(value, "__float__")
-    if isinstance(value, (bool, str)) or not right_kind or (integer and int(value) != value):
-        raise ValueError(f"{name} of {owner} must be {allowed}; got {shown(value)}.")
-    if not (value > low if open_low else value >= low) or not value <= high:
+    plain = isinstance(value, (int, float)) or hasattr(value, "__float__")
+    in_range = (
+        plain
+        and not isinstance(value, (bool, str))
+        and (value > low if open_low else value >= low)
+        and value <= high
+        and (not integer or float(value).is_integer())
+    )
+    if not in_range:
         raise ValueError(f"{name} of {owner} must be {allowed}; got {shown(value)}.")
 
 
@@ -83,3 +96,10 @@ def _columns_at_odds(owner: str, known: list[Any], given: list[Any]) -> str:
         wrongs.append(f"has its columns in another order than in fit: {', '.join(moved[:5])}")
         wrongs[0] += f", and {len(moved) - 5} more" if len(moved) > 5 else ""
     return f"X of {owner} {' and '.join(wrongs)}. Pass X[list(estimator.feature_names_in_)], the columns of fit."
+
+
+def check_part(value: Any, name: str, owner: str, kind: type, example: str) -> None:
+    """Refuse a part that is neither ``None`` nor of its family."""
+    if value is not None and not isinstance(value, kind):
+        hint = f" Did you mean {value.__name__}()?" if isinstance(value, type) and issubclass(value, kind) else ""
+        raise ValueError(f"{name} of {owner} must be a {kind.__name__} such as {example}; got {shown(value)}.{hint}")

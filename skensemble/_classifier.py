@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from skensemble._base import RegimeAwareEnsemble
+from skensemble._base import RegimeAwareEnsemble, outcomes
+from skensemble._checks import shown
 
 __all__ = ["RegimeAwareEnsembleClassifier"]
 
@@ -80,9 +82,26 @@ class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
         y = column_or_1d(y, warn=True)
         if y.dtype.kind == "f":
             assert_all_finite(y, input_name="y")
+        missing = np.flatnonzero(pd.isna(y))
+        if len(missing):
+            raise ValueError(
+                f"y of RegimeAwareEnsembleClassifier has no class in row {missing[0]} ({shown(y[missing[0]])}): Input "
+                f"contains NaN. Leave such rows out of X and y."
+            )
         check_classification_targets(y)
         self.classes_, position = np.unique(y, return_inverse=True)
         return y, np.eye(len(self.classes_))[position]
+
+    def _encoded_outcomes(self, y: Any, n_samples: int) -> NDArray[np.float64]:
+        y = outcomes(y, n_samples, type(self).__name__)
+        at = np.searchsorted(self.classes_, y)
+        unknown = (at == len(self.classes_)) | (self.classes_[np.minimum(at, len(self.classes_) - 1)] != y)
+        if unknown.any():
+            raise ValueError(
+                f"y of partial_update holds the class {y[unknown][0]!r}, which fit has not seen; the classes are "
+                f"{self.classes_.tolist()}. Fit again with rows of that class."
+            )
+        return np.eye(len(self.classes_))[at]
 
     def _decide(self, combined: NDArray[np.float64]) -> NDArray[Any]:
         return self.classes_[combined.argmax(axis=1)]

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
 from sklearn.utils._repr_html.estimator import _VisualBlock
+from sklearn.utils.validation import _check_sample_weight
 
-__all__ = ["take_rows", "visual_block"]
+from skensemble._checks import shown
+
+__all__ = ["check_sample_weight", "take_rows", "visual_block"]
+
+
+def check_sample_weight(sample_weight: Any, X: Any) -> NDArray[np.float64]:
+    """Sample weights as an array, one for each row of X, none negative."""
+    try:
+        return np.asarray(_check_sample_weight(sample_weight, X, ensure_non_negative=True), dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"sample_weight must hold one finite number of at least 0 for each of the {X.shape[0]} rows of X; got "
+            f"{shown(sample_weight)} ({error})"
+        ) from error
 
 
 def take_rows(values: Any, rows: Any) -> Any:

@@ -23,6 +23,7 @@ from skensemble.models import (
 
 __all__ = ["checked_models", "listed_models", "warn_about_weights"]
 
+_PARTS = ("fit", "predict", "get_params", "__sklearn_tags__")
 _DEFAULTS = {"classifier": DEFAULT_CLASSIFIERS, "regressor": DEFAULT_REGRESSORS}
 
 
@@ -81,11 +82,11 @@ def _checked_entry(entry: Any, task: str, owner: str) -> tuple[str, Any]:
             return name, model
         if model in model_names(task):
             return name, make_model(model, task)
-    if isinstance(model, type) or not (hasattr(model, "fit") and hasattr(model, "predict")):
+    if isinstance(model, type) or not all(hasattr(model, part) for part in _PARTS):
         fix = f" Did you mean {model.__name__}()?" if isinstance(model, type) else ""
         raise ValueError(
-            f"The model {name!r} of {owner} must be an estimator with fit and predict, or 'drop'; "
-            f"got {shown(model)}.{fix}"
+            f"The model {name!r} of {owner} must be a scikit-learn estimator with fit and predict (derive one of your "
+            f"own from BaseEstimator), or 'drop'; got {shown(model)}.{fix}"
         )
     if is_regressor(model) if task == "classifier" else is_classifier(model):
         raise ValueError(f"The model {name!r} of {owner} is {shown(model)}, which is not a {task}. Choose a {task}.")

@@ -8,10 +8,12 @@ comes back as a sentence, never as an exception: the others carry on.
 from __future__ import annotations
 
 import os
+import sys
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,15 +23,16 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from skensemble._compat import take_rows
 from skensemble.models import relative_cost, takes_sample_weight
 
-__all__ = ["AsleepModel", "OutOfFold", "Training", "outputs", "seeded", "train"]
+__all__ = ["AsleepModel", "OutOfFold", "Training", "outputs", "seeded", "train", "weight_params"]
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -143,9 +146,9 @@ def train(
     splits : sequence of (train, test)
         Row numbers of each fold.
     sample_weight : ndarray of shape (n_samples,), default=None
-        Rows of weight zero are not trained on; the others' weights go to each model that takes them.
+        Rows of weight zero are not trained on.
     fit_params : mapping of str to mapping, default=None
-        Further arguments for each model's ``fit``; what has one entry per row is cut to the fold.
+        Arguments for each model's ``fit``, sample weights among them; what has one entry per row is cut to the fold.
     classes : ndarray of shape (n_classes,), default=None
         Sorted class labels; ``None`` for regression.
     n_jobs : int, default=None
@@ -161,9 +164,7 @@ def train(
     threads = _threads_per_model(n_jobs)
     tasks = []
     for k, (name, model) in enumerate(models):
-        params = dict((fit_params or {}).get(name, {}))
-        if sample_weight is not None:
-            params.update(_weight_param(model, sample_weight))
+        params = (fit_params or {}).get(name, {})
         ready = _with_threads(model, threads)
         for fold_train, fold_test in [*splits, (everything, None)]:
             kept = fold_train if sample_weight is None else fold_train[sample_weight[fold_train] > 0]
@@ -171,7 +172,7 @@ def train(
     cost = [relative_cost(task.estimator) * len(task.train) for task in tasks]
     order = sorted(range(len(tasks)), key=lambda i: -cost[i])
     # BLAS has one pool for the whole process: it is limited here, once, and not by tasks that overlap.
-    with threadpool_limits(1, user_api="blas") if threads == 1 else nullcontext():
+    with _thread_pools(len(sys.modules)).limit(limits=1, user_api="blas") if threads == 1 else nullcontext():
         done = Parallel(n_jobs=n_jobs, prefer="threads")(
             delayed(_run)(tasks[i], X, y, n_samples, classes, threads) for i in order
         )
@@ -230,7 +231,7 @@ def seeded(models: Sequence[tuple[str, Any]], random_state: int) -> list[tuple[s
     """
     ready = []
     for name, given in models:
-        model = clone(given)
+        model = clone(given, safe=False)
         if not isinstance(model, FrozenEstimator):
             seed = int(np.random.SeedSequence([random_state, zlib.crc32(name.encode())]).generate_state(1)[0] >> 1)
             _fill_none(model, "random_state", seed)
@@ -264,7 +265,7 @@ def _run(
 ) -> tuple[Any, str | None]:
     """Do one task; what goes wrong comes back as a sentence."""
     # OpenMP keeps its limit per thread, so a task can set its own.
-    with threadpool_limits(1, user_api="openmp") if threads == 1 else nullcontext():
+    with _thread_pools(len(sys.modules)).limit(limits=1, user_api="openmp") if threads == 1 else nullcontext():
         try:
             if not len(task.train):
                 raise ValueError("no rows to train on")
@@ -317,8 +318,8 @@ def _gathered(
     return Training(estimators, predictions, folds, failures)
 
 
-def _weight_param(model: Any, sample_weight: Array) -> dict[str, Array]:
-    """Name the argument by which a model's fit takes sample weights; empty where it takes none."""
+def weight_params(model: Any, sample_weight: Array) -> dict[str, Array]:
+    """Name the argument by which a model's fit takes sample weights without routing; empty where it takes none."""
     if has_fit_parameter(model, "sample_weight"):
         return {"sample_weight": sample_weight}
     if isinstance(model, Pipeline) and takes_sample_weight(model):
@@ -335,6 +336,12 @@ def _threads_per_model(n_jobs: int | None) -> int | None:
     return min(cpu_count(), int(allowed)) if allowed.isdigit() and int(allowed) else cpu_count()
 
 
+@lru_cache(maxsize=1)
+def _thread_pools(n_modules: int) -> ThreadpoolController:
+    """Find the thread pools of the process; looking takes longer than a small fit, and a new pool means new modules."""
+    return ThreadpoolController()
+
+
 def _with_threads(model: Any, threads: int | None) -> Any:
     model = clone(model)
     if not isinstance(model, FrozenEstimator):
@@ -343,15 +350,23 @@ def _with_threads(model: Any, threads: int | None) -> Any:
 
 
 def _fill_none(model: Any, parameter: str, value: Any) -> None:
-    """Set a parameter wherever it occurs in a model and was left at ``None``."""
+    """Set a parameter wherever it occurs in a model, was left at ``None`` and does something."""
     if not hasattr(model, "get_params"):
         return
+    params = model.get_params(deep=True)
     names = [
         name
-        for name, given in model.get_params(deep=True).items()
-        if given is None and (name == parameter or name.endswith(f"__{parameter}"))
+        for name, given in params.items()
+        if given is None
+        and (name == parameter or name.endswith(f"__{parameter}"))
+        and not (parameter == "n_jobs" and _without_threads(params.get(name.rpartition("__")[0], model)))
     ]
     model.set_params(**dict.fromkeys(names, value))
+
+
+def _without_threads(model: Any) -> bool:
+    """Whether scikit-learn has retired ``n_jobs`` of this model, and warns whoever sets it."""
+    return isinstance(model, LogisticRegression) and not isinstance(model, LogisticRegressionCV)
 
 
 def _span(rows: Rows) -> Rows | slice:

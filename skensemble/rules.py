@@ -11,8 +11,8 @@ Every bound below speaks of the regret of specialist j, with ``a`` its confidenc
 
     r_j = a_j · (Σ_i w_i loss_i − loss_j)          R_j = Σ_t r_j
 
-that is, of what it would have saved to follow j, counted while j speaks and as loudly as j speaks (Gaillard, Stoltz &
-van Erven 2014, section 4, reduce confidences to the plain setting in this way). The bounds hold for every sequence of
+that is, of what following j would have saved, counted while j speaks and as loudly as j speaks (Gaillard, Stoltz &
+van Erven 2014 reduce confidences to the plain setting in this way). The bounds hold for every sequence of
 losses, also for one chosen by an adversary who knows the rule. They suppose that outcomes arrive before the next
 prediction; outcomes that arrive later are learned from all the same, without a guarantee.
 """
@@ -180,7 +180,8 @@ class Rule(BaseEstimator, ABC, Generic[State]):
         awake : ndarray of shape (n_specialists,)
             Confidence in [0, 1] with which each specialist spoke.
         weights : ndarray of shape (n_specialists,), default=None
-            The weights in force when the prediction was made; ``None`` takes those of ``state``.
+            The weights in force when the prediction was made; ``None`` takes those of ``state``. What they gave to
+            specialists without a finite loss is shared out among the others.
         scale : float, default=1.0
             Sample weight of the row: it multiplies the regrets. 0 changes nothing.
 
@@ -191,14 +192,16 @@ class Rule(BaseEstimator, ABC, Generic[State]):
         """
         if not 0.0 < scale < math.inf:
             return state
-        # One product that fails for NaN, inf and extreme sizes keeps the usual row free of masks.
-        if not losses.dot(losses) < _HUGE:
+        if weights is None:
+            weights = self._weigh(state, awake)
+        # One comparison that fails for NaN, inf and extreme sizes keeps the usual row free of masks.
+        if not np.maximum.reduce(np.abs(losses)) <= _HUGE:
             heard = (awake > 0) & (np.abs(losses) <= _HUGE)
             losses = np.where(heard, losses, 0.0)
             awake = np.where(heard, awake, 0.0)
-            weights = _restricted(weights, heard)
-        if weights is None:
-            weights = self._weigh(state, awake)
+            if weights[~heard].any():
+                weights = np.where(heard, weights, 0.0)
+                weights = _shares(weights) if weights.any() else self._weigh(state, awake)
         # Losses are measured from that of the heaviest specialist, whose own regret is the one that cancels most.
         heaviest = weights.argmax()
         if weights[heaviest] == 0.0:
@@ -520,7 +523,7 @@ class FixedShare(ExponentialAverage):
 
     Parameters
     ----------
-    share : float, default=0.01
+    share : float, default=0.005
         Trust passed around per row and unit of confidence, at least 0 and below 1; about the share of rows on which
         the best specialist changes. Larger means quicker to change its mind and never quite sure; 0 is
         ``ExponentialAverage``.
@@ -549,7 +552,7 @@ class FixedShare(ExponentialAverage):
     array([0.94, 0.06])
     """
 
-    def __init__(self, share: float = 0.01) -> None:
+    def __init__(self, share: float = 0.005) -> None:
         self.share = share
 
     def _begin(self, specialists: Specialists) -> ExponentialState:
@@ -724,8 +727,8 @@ class BernsteinAggregation(Rule[BernsteinState]):
     and for η_i r_i ≥ −0.7 that maximum is below ⅓ ln(1/β²), which adds up to ⅓ L_i. On a surprise
     Φ ← 1.675 Φ + ⅓ Σ_i p_i ln(1/β_i²) holds instead; the first row of i adds at most 0.25 p_i. So η_j Q_j is at most
     ln(Φ/p_j), and Q_j differs from the regret by Σ_t D_t r_j²/√V_j ≤ 2√V_j/2.2.
-    Wintenberger (2017) introduces the rule, with rates of the rows before and the range of the losses in the rate,
-    and proves R_j = O(√V_j (ln(1/p_j) + lnln T)) for it; the form above needs no range.
+    Wintenberger (2017) introduces the rule and proves such second-order bounds, with a loglog price for rates that
+    adapt, where the rates hold the range of the losses; the form here needs no range and pays for it with N_T.
 
     Adding a constant to all losses changes nothing; nor does a common positive factor (to the last bit for powers of
     two). As for every rule of this kind, two specialists that always agree share a weight as one would with the sum of
@@ -826,14 +829,6 @@ def _normalised(parts: Floats, awake: Floats, otherwise: Callable[[Floats], Floa
 def _shares(parts: Floats) -> Floats:
     """Divide by the sum over the last axis; zeros stay zeros."""
     return parts / np.maximum(np.add.reduce(parts, axis=-1, keepdims=True), _TINY)
-
-
-def _restricted(weights: Floats | None, heard: npt.NDArray[np.bool_]) -> Floats | None:
-    """Return the weights shared out among those heard, or None if they held none."""
-    if weights is None:
-        return None
-    held = _shares(np.where(heard, weights, 0.0))
-    return held if held.any() else None
 
 
 def _log_total(logits: Floats, awake: Floats) -> float:

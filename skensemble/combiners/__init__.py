@@ -8,23 +8,24 @@ from skensemble.combiners._base import (
     Combiner,
     awake_models,
     best_so_far,
-    combine_forward,
+    default_loss,
     equal_weights,
     weighted_mean,
 )
+from skensemble.combiners._dynamic import DynamicWeighting
 from skensemble.combiners._final import LogOddsPool, NonNegativeRidge
 from skensemble.combiners._stacking import Stacking
-from skensemble.combiners._voting import WeightedVoting, default_loss
+from skensemble.combiners._voting import WeightedVoting
 
 __all__ = [
     "Combiner",
+    "DynamicWeighting",
     "LogOddsPool",
     "NonNegativeRidge",
     "Stacking",
     "WeightedVoting",
     "awake_models",
     "best_so_far",
-    "combine_forward",
     "default_loss",
     "equal_weights",
     "weighted_mean",

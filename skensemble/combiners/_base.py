@@ -10,16 +10,19 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 
 from skensemble._compat import take_rows
+from skensemble.losses import LogLoss, Loss, SquaredLoss
 
 __all__ = [
     "Array",
+    "Averaging",
     "Combiner",
     "awake_models",
     "best_so_far",
-    "combine_forward",
+    "default_loss",
     "equal_weights",
     "over_awake",
     "regime_shares",
+    "spoken",
     "weighted_mean",
 ]
 
@@ -34,7 +37,8 @@ class Combiner(BaseEstimator, ABC):
 
     .. math:: \Big(1 - \sum_r m_r\Big) f_\text{pooled} + \sum_r m_r f_r ,
 
-    with :math:`m` the row's memberships: an unknown regime leaves everything to the pooled answer.
+    with :math:`m` the row's memberships: an unknown regime leaves everything to the pooled answer. What is learned
+    later replaces what was known before and never changes it in place, so that a copy taken before is still whole.
 
     Attributes
     ----------
@@ -44,7 +48,6 @@ class Combiner(BaseEstimator, ABC):
 
     regime_weights_: Array
 
-    @abstractmethod
     def fit(
         self,
         predictions: Array,
@@ -54,7 +57,7 @@ class Combiner(BaseEstimator, ABC):
         *,
         features: Any = None,
     ) -> Self:
-        """Learn from out-of-fold predictions.
+        """Learn from out-of-fold predictions, forgetting whatever was learned before.
 
         Parameters
         ----------
@@ -74,8 +77,97 @@ class Combiner(BaseEstimator, ABC):
         Combiner
             Itself.
         """
+        self._check_parameters()
+        self._fit(predictions, targets, memberships, _counted(sample_weight, targets), features)
+        return self
 
-    @abstractmethod
+    def fit_forward(
+        self,
+        predictions: Array,
+        targets: Array,
+        memberships: Array,
+        sample_weight: Array,
+        folds: NDArray[np.intp],
+        *,
+        features: Any = None,
+    ) -> tuple[Array, Array]:
+        """Learn like `fit`, and say what the answer was on each row with what could be known before it.
+
+        Parameters
+        ----------
+        predictions : ndarray of shape (n_samples, n_models, n_outputs)
+            Out-of-fold predictions; NaN where a model sleeps.
+        targets : ndarray of shape (n_samples, n_outputs)
+            What came true; one column per class for classes.
+        memberships : ndarray of shape (n_samples, n_regimes)
+            Rows sum to 1, or are zero where the regime is unknown.
+        sample_weight : ndarray of shape (n_samples,)
+            How much each row counts.
+        folds : ndarray of shape (n_samples,)
+            Number of the fold that each row was predicted in. A combiner that learns at once knows the folds before;
+            in the first nothing is known and models have equal weights.
+        features : array-like of shape (n_samples, n_features), default=None
+            The rows themselves, for combiners that look at them.
+
+        Returns
+        -------
+        combined : ndarray of shape (n_samples, n_outputs)
+            The combined predictions.
+        weights : ndarray of shape (n_samples, n_models)
+            The weights behind them.
+        """
+        weights = equal_weights(awake_models(predictions))
+        combined = weighted_mean(weights, predictions)
+        for fold in np.unique(folds)[1:]:
+            past, now = np.flatnonzero(folds < fold), np.flatnonzero(folds == fold)
+            if not sample_weight[past].sum() > 0:
+                continue
+            before, at = (None if features is None else take_rows(features, rows) for rows in (past, now))
+            known = clone(self).fit(
+                predictions[past], targets[past], memberships[past], sample_weight[past], features=before
+            )
+            combined[now] = known.combine(predictions[now], memberships[now], features=at)
+            weights[now] = known.weights(predictions[now], memberships[now])
+        self.fit(predictions, targets, memberships, sample_weight, features=features)
+        return combined, weights
+
+    def follow(
+        self,
+        predictions: Array,
+        targets: Array,
+        memberships: Array,
+        sample_weight: Array | None = None,
+        *,
+        weights: Array | None = None,
+        features: Any = None,
+    ) -> tuple[Array, Array]:
+        """Take more outcomes in time order: say what the answer was before each, then learn from it.
+
+        Parameters
+        ----------
+        predictions : ndarray of shape (n_samples, n_models, n_outputs)
+            What the models said; NaN where a model slept.
+        targets : ndarray of shape (n_samples, n_outputs)
+            What came true; one column per class for classes.
+        memberships : ndarray of shape (n_samples, n_regimes)
+            Rows sum to 1, or are zero where the regime is unknown.
+        sample_weight : ndarray of shape (n_samples,), default=None
+            How much each row counts; ``None`` counts all alike. A row of weight zero changes nothing.
+        weights : ndarray of shape (n_samples, n_models), default=None
+            Weights of the models when the predictions were made, for outcomes that arrive late; ``None`` takes those
+            in force at the row's turn.
+        features : array-like of shape (n_samples, n_features), default=None
+            The rows themselves, for combiners that look at them.
+
+        Returns
+        -------
+        combined : ndarray of shape (n_samples, n_outputs)
+            The combined predictions.
+        weights : ndarray of shape (n_samples, n_models)
+            The weights behind them. n rows at once give the same bits as n calls of one row.
+        """
+        return self._follow(predictions, targets, memberships, _counted(sample_weight, targets), weights, features)
+
     def combine(self, predictions: Array, memberships: Array, *, features: Any = None) -> Array:
         """Return the combined prediction.
 
@@ -93,6 +185,7 @@ class Combiner(BaseEstimator, ABC):
         ndarray of shape (n_samples, n_outputs)
             The ensemble's prediction.
         """
+        return self._combine(predictions, memberships, features)
 
     def weights(self, predictions: Array, memberships: Array) -> Array:
         """Return how far each model is trusted on each row.
@@ -109,9 +202,8 @@ class Combiner(BaseEstimator, ABC):
         ndarray of shape (n_samples, n_models)
             Not negative, 0 for models asleep, summing to 1 over the others.
         """
-        return over_awake(regime_shares(memberships) @ self.regime_weights_, awake_models(predictions))
+        return self._weigh(awake_models(predictions), memberships)
 
-    @abstractmethod
     def contributions(self, predictions: Array, memberships: Array, *, features: Any = None) -> Array:
         """Take the combined prediction apart: what each model moved it by.
 
@@ -129,6 +221,50 @@ class Combiner(BaseEstimator, ABC):
         ndarray of shape (n_samples, n_models, n_outputs)
             Contributions; the prediction less their sum is the baseline, which no model answers for.
         """
+        return self._contribute(predictions, memberships, features)
+
+    # What a combiner says for itself.
+
+    def _check_parameters(self) -> None:
+        """Refuse parameters that make no sense."""
+
+    @abstractmethod
+    def _fit(self, predictions: Array, targets: Array, memberships: Array, counted: Array, features: Any) -> None:
+        """Start anew and learn from all rows."""
+
+    @abstractmethod
+    def _follow(
+        self,
+        predictions: Array,
+        targets: Array,
+        memberships: Array,
+        counted: Array,
+        weights: Array | None,
+        features: Any,
+    ) -> tuple[Array, Array]:
+        """Combined predictions and weights before each row; learn from each."""
+
+    @abstractmethod
+    def _combine(self, predictions: Array, memberships: Array, features: Any) -> Array:
+        """The combined prediction."""
+
+    @abstractmethod
+    def _contribute(self, predictions: Array, memberships: Array, features: Any) -> Array:
+        """What each model moved it by."""
+
+    def _weigh(self, awake: NDArray[np.bool_], memberships: Array) -> Array:
+        """Weights over the models awake."""
+        return over_awake(regime_shares(memberships) @ self.regime_weights_, awake)
+
+
+class Averaging(Combiner):
+    """A combiner whose answer is the weighted mean of the predictions: contributions are weight times prediction."""
+
+    def _combine(self, predictions: Array, memberships: Array, features: Any) -> Array:
+        return weighted_mean(self.weights(predictions, memberships), predictions)
+
+    def _contribute(self, predictions: Array, memberships: Array, features: Any) -> Array:
+        return self.weights(predictions, memberships)[:, :, None] * spoken(predictions)
 
 
 def awake_models(predictions: Array) -> NDArray[np.bool_]:
@@ -155,58 +291,22 @@ def equal_weights(awake: NDArray[np.bool_]) -> Array:
 
 def weighted_mean(weights: Array, predictions: Array) -> Array:
     """Mean of the predictions by the weights; models asleep have weight 0 and do not count."""
-    return np.einsum("nm,nmk->nk", weights, np.where(np.isfinite(predictions), predictions, 0.0))
+    # The sum of what `Averaging` gives as contributions, to the last bit: voting has no baseline.
+    return (weights[:, :, None] * spoken(predictions)).sum(axis=1)
 
 
-def combine_forward(
-    combiner: Combiner,
-    predictions: Array,
-    targets: Array,
-    memberships: Array,
-    sample_weight: Array,
-    folds: NDArray[np.intp],
-    *,
-    features: Any = None,
-) -> tuple[Array, Array]:
-    """Say what the combiner would have said on each fold, had it known only the folds before.
+def spoken(predictions: Array) -> Array:
+    """The predictions with 0 in place of what is not finite."""
+    return np.where(np.isfinite(predictions), predictions, 0.0)
 
-    Parameters
-    ----------
-    combiner : Combiner
-        Cloned for every fold.
-    predictions : ndarray of shape (n_samples, n_models, n_outputs)
-        Out-of-fold predictions.
-    targets : ndarray of shape (n_samples, n_outputs)
-        What came true.
-    memberships : ndarray of shape (n_samples, n_regimes)
-        Memberships of the rows.
-    sample_weight : ndarray of shape (n_samples,)
-        How much each row counts.
-    folds : ndarray of shape (n_samples,)
-        Number of the fold that each row was predicted in. The first fold gets equal weights: nothing is known yet.
-    features : array-like of shape (n_samples, n_features), default=None
-        The rows themselves, for combiners that look at them.
 
-    Returns
-    -------
-    combined : ndarray of shape (n_samples, n_outputs)
-        The combined predictions.
-    weights : ndarray of shape (n_samples, n_models)
-        The weights behind them.
-    """
-    weights = equal_weights(awake_models(predictions))
-    combined = weighted_mean(weights, predictions)
-    for fold in np.unique(folds)[1:]:
-        past, now = np.flatnonzero(folds < fold), np.flatnonzero(folds == fold)
-        if not sample_weight[past].sum() > 0:
-            continue
-        taken = [None if features is None else take_rows(features, rows) for rows in (past, now)]
-        fitted = clone(combiner).fit(
-            predictions[past], targets[past], memberships[past], sample_weight[past], features=taken[0]
-        )
-        combined[now] = fitted.combine(predictions[now], memberships[now], features=taken[1])
-        weights[now] = fitted.weights(predictions[now], memberships[now])
-    return combined, weights
+def default_loss(n_outputs: int) -> Loss:
+    """Squared loss for numbers, log loss for class probabilities."""
+    return SquaredLoss() if n_outputs == 1 else LogLoss()
+
+
+def _counted(sample_weight: Array | None, targets: Array) -> Array:
+    return np.ones(len(targets)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
 
 
 def best_so_far(losses: Array, sample_weight: Array, folds: NDArray[np.intp]) -> NDArray[np.intp]:

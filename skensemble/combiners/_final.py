@@ -32,6 +32,8 @@ class NonNegativeRidge(RegressorMixin, BaseEstimator):
     ----------
     alpha : float, default=30.0
         Rows that equal weights count for. Larger leans on equal weights for longer.
+    memory : float, default=1.0
+        Factor by which the past fades with each row given to `partial_fit`; 1 forgets nothing.
 
     Attributes
     ----------
@@ -52,8 +54,9 @@ class NonNegativeRidge(RegressorMixin, BaseEstimator):
     array([1., 0.])
     """
 
-    def __init__(self, alpha: float = 30.0) -> None:
+    def __init__(self, alpha: float = 30.0, *, memory: float = 1.0) -> None:
         self.alpha = alpha
+        self.memory = memory
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> NonNegativeRidge:
         """Fit the coefficients.
@@ -73,22 +76,62 @@ class NonNegativeRidge(RegressorMixin, BaseEstimator):
             Itself.
         """
         check_number(self.alpha, "alpha", "NonNegativeRidge", low=0)
-        X, y = np.asarray(X, dtype=float), np.asarray(y, dtype=float)
-        s = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
-        total, n_models = s.sum(), X.shape[1]
-        x_mean, y_mean = s @ X / total, s @ y / total
-        centred = X - x_mean
-        covariance = (s[:, None] * centred).T @ centred / total
-        scale = np.trace(covariance) / n_models
+        check_number(self.memory, "memory", "NonNegativeRidge", low=0, open_low=True, high=1)
+        table, s = self._table(X, y), _weights(sample_weight, len(y))
+        # Sums are kept around the first mean: around zero, large levels would drown small differences.
+        self._origin = s @ table / s.sum()
+        around = table - self._origin
+        self._sums = (float(s.sum()), s @ around, (s[:, None] * around).T @ around)
+        self._solve()
+        return self
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> NonNegativeRidge:
+        """Fit the coefficients to more rows, as if they had been there from the start.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_models)
+            Predictions of the models.
+        y : ndarray of shape (n_samples,)
+            Targets.
+        sample_weight : ndarray of shape (n_samples,), default=None
+            How much each row counts.
+
+        Returns
+        -------
+        NonNegativeRidge
+            Itself.
+        """
+        check_is_fitted(self)
+        total, first, second = self._sums
+        for row, s in zip(self._table(X, y) - self._origin, _weights(sample_weight, len(y)), strict=True):
+            fade = self.memory**s
+            total = fade * total + s
+            first = fade * first + s * row
+            second = fade * second + s * np.outer(row, row)
+        self._sums = (float(total), first, second)
+        self._solve()
+        return self
+
+    @staticmethod
+    def _table(X: Any, y: Any) -> Array:
+        return np.column_stack([np.asarray(X, dtype=float), np.asarray(y, dtype=float)])
+
+    def _solve(self) -> None:
+        total, first, second = self._sums
+        mean = first / total
+        covariance = second / total - np.outer(mean, mean)
+        *x_mean, y_mean = self._origin + mean
+        n_models = len(x_mean)
+        scale = np.trace(covariance[:-1, :-1]) / n_models
         self.coef_ = np.full(n_models, 1.0 / n_models)
         if scale > 0:
             ridge = self.alpha / total + 1e-10
-            target = (s * (y - y_mean)) @ centred / total / scale + ridge / n_models
-            root = np.linalg.cholesky(covariance / scale + ridge * np.eye(n_models))
+            target = covariance[:-1, -1] / scale + ridge / n_models
+            root = np.linalg.cholesky(covariance[:-1, :-1] / scale + ridge * np.eye(n_models))
             self.coef_ = nnls(root.T, np.linalg.solve(root, target))[0]
         # The prior is the equally weighted mean with no level of its own, so the level has to earn its rows too.
-        self.intercept_ = float(y_mean - x_mean @ self.coef_) * total / (total + self.alpha)
-        return self
+        self.intercept_ = float(y_mean - np.dot(x_mean, self.coef_)) * total / (total + self.alpha)
 
     def predict(self, X: Any) -> Array:
         """Return the linear combination of the predictions.
@@ -126,6 +169,8 @@ class LogOddsPool(ClassifierMixin, BaseEstimator):
         classes otherwise, model after model.
     alpha : float, default=30.0
         Rows that equal weights count for. Larger leans on equal weights for longer.
+    memory : float, default=1.0
+        Factor by which the past fades with each row given to `partial_fit`; 1 forgets nothing.
 
     Attributes
     ----------
@@ -150,9 +195,10 @@ class LogOddsPool(ClassifierMixin, BaseEstimator):
 
     _floor = 1e-6
 
-    def __init__(self, n_classes: int = 2, *, alpha: float = 30.0) -> None:
+    def __init__(self, n_classes: int = 2, *, alpha: float = 30.0, memory: float = 1.0) -> None:
         self.n_classes = n_classes
         self.alpha = alpha
+        self.memory = memory
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LogOddsPool:
         """Fit the exponents.
@@ -172,10 +218,43 @@ class LogOddsPool(ClassifierMixin, BaseEstimator):
             Itself.
         """
         check_number(self.alpha, "alpha", "LogOddsPool", low=0)
+        check_number(self.memory, "memory", "LogOddsPool", low=0, open_low=True, high=1)
         self.classes_ = np.arange(self.n_classes)
-        scores = self._log_odds(X)
-        s = np.ones(len(scores)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
-        self.coef_ = _pool_exponents(scores, np.asarray(y, dtype=int), s / s.sum(), self.alpha / s.sum())
+        scores, s = self._log_odds(X), _weights(sample_weight, len(y))
+        n_models = scores.shape[2]
+        start = np.full(n_models, 1.0 / n_models)
+        # The prior is measured in the curvature that a row of these has at equal weights.
+        curvature = np.trace(_slope_and_curvature(start, scores, np.asarray(y, dtype=int), s)[1])
+        prior = (self.alpha / s.sum() + 1e-10) * curvature / n_models + 1e-300
+        self.coef_, self._precision = _pool_exponents(scores, y, s, start, prior * np.eye(n_models))
+        return self
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> LogOddsPool:
+        """Fit the exponents to more rows, one after the other.
+
+        What was learned before stands in as a normal distribution around the exponents, whose precision is the
+        curvature of the log loss of all rows so far (Laplace's approximation).
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_columns)
+            Probabilities, as the class says.
+        y : ndarray of shape (n_samples,)
+            Class numbers.
+        sample_weight : ndarray of shape (n_samples,), default=None
+            How much each row counts.
+
+        Returns
+        -------
+        LogOddsPool
+            Itself.
+        """
+        check_is_fitted(self)
+        scores, s = self._log_odds(X), _weights(sample_weight, len(y))
+        for i in range(len(scores)):
+            known = self.memory ** s[i] * self._precision
+            row = slice(i, i + 1)
+            self.coef_, self._precision = _pool_exponents(scores[row], y[row], s[row], self.coef_, known)
         return self
 
     def predict_proba(self, X: Any) -> Array:
@@ -220,41 +299,47 @@ class LogOddsPool(ClassifierMixin, BaseEstimator):
         return np.asarray(logs - logs.mean(axis=1, keepdims=True))
 
 
-def _pool_exponents(scores: Array, y: Any, s: Array, ridge: float) -> Array:
-    """Newton's method with the exponents that sit at zero held there while the slope pushes them down."""
-    n_models = scores.shape[2]
-    start = np.full(n_models, 1.0 / n_models)
+def _weights(sample_weight: Any, n_samples: int) -> Array:
+    return np.ones(n_samples) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+
+
+def _slope_and_curvature(v: Array, scores: Array, y: Any, s: Array) -> tuple[Array, Array]:
+    """First and second derivative of the weighted log loss in the exponents."""
+    p = np.asarray(softmax(scores @ v, axis=1))
+    mean = np.einsum("nc,ncm->nm", p, scores)
+    slope = s @ (mean - scores[np.arange(len(y)), y])
+    second = np.einsum("nc,ncm,ncl->ml", s[:, None] * p, scores, scores, optimize=True)
+    return np.asarray(slope), np.asarray(second - (s[:, None] * mean).T @ mean)
+
+
+def _pool_exponents(scores: Array, y: Any, s: Array, prior: Array, precision: Array) -> tuple[Array, Array]:
+    """Exponents of least log loss plus ½ (v - prior)ᵀ precision (v - prior), none negative, and the curvature there.
+
+    Newton's method; exponents that sit at zero are held there while the slope pushes them down.
+    """
+    y = np.asarray(y, dtype=int)
     rows = np.arange(len(y))
 
-    def cost(v: Array) -> tuple[float, Array]:
+    def cost(v: Array) -> float:
         z = scores @ v
-        value = s @ (logsumexp(z, axis=1) - z[rows, y]) + 0.5 * penalty * np.sum((v - start) ** 2)
-        return float(value), np.asarray(softmax(z, axis=1))
+        return float(s @ (logsumexp(z, axis=1) - z[rows, y]) + 0.5 * (v - prior) @ precision @ (v - prior))
 
-    def derivatives(v: Array, p: Array) -> tuple[Array, Array]:
-        mean = np.einsum("nc,ncm->nm", p, scores)
-        slope = s @ (mean - scores[rows, y]) + penalty * (v - start)
-        second = np.einsum("n,nc,ncm,ncl->ml", s, p, scores, scores, optimize=True)
-        curvature = second - (s[:, None] * mean).T @ mean + penalty * np.eye(n_models)
-        return np.asarray(slope), np.asarray(curvature)
-
-    penalty = 0.0
-    # The penalty is measured in the curvature that the rows themselves have at equal weights.
-    penalty = (ridge + 1e-10) * float(np.trace(derivatives(start, cost(start)[1])[1])) / n_models + 1e-300
-    v, (value, p) = start, cost(start)
+    v = prior
+    value = cost(v)
     for _ in range(100):
-        slope, curvature = derivatives(v, p)
+        slope, curvature = _slope_and_curvature(v, scores, y, s)
+        slope, curvature = slope + precision @ (v - prior), curvature + precision
         free = (v > 0) | (slope < 0)
-        if np.abs(slope[free]).max(initial=0.0) <= 1e-14 * (1.0 + np.abs(curvature).max()):
+        if np.abs(slope[free]).max(initial=0.0) <= 1e-14 * (s.sum() + np.abs(curvature).max()):
             break
-        step = np.zeros(n_models)
+        step = np.zeros(len(v))
         step[free] = -np.linalg.solve(curvature[np.ix_(free, free)], slope[free])
         for length in 0.5 ** np.arange(40):
             candidate = np.maximum(v + length * step, 0.0)
-            candidate_value, candidate_p = cost(candidate)
+            candidate_value = cost(candidate)
             if candidate_value < value:
                 break
         else:
             break
-        v, value, p = candidate, candidate_value, candidate_p
-    return v
+        v, value = candidate, candidate_value
+    return v, _slope_and_curvature(v, scores, y, s)[1] + precision

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,15 @@ from sklearn.base import clone, is_classifier
 
 from skensemble._checks import ModelFailureWarning, check_number, shown
 from skensemble._compat import take_rows
-from skensemble.combiners._base import Array, Combiner, awake_models, equal_weights, regime_shares, weighted_mean
+from skensemble.combiners._base import (
+    Array,
+    Combiner,
+    awake_models,
+    equal_weights,
+    regime_shares,
+    spoken,
+    weighted_mean,
+)
 from skensemble.combiners._final import LogOddsPool, NonNegativeRidge
 from skensemble.models import make_model, takes_sample_weight
 
@@ -81,38 +90,11 @@ class Stacking(Combiner):
         self.passthrough = passthrough
         self.shrinkage = shrinkage
 
-    def fit(
-        self,
-        predictions: Array,
-        targets: Array,
-        memberships: Array,
-        sample_weight: Array | None = None,
-        *,
-        features: Any = None,
-    ) -> Stacking:
-        """Learn the model of models from out-of-fold predictions.
-
-        Parameters
-        ----------
-        predictions : ndarray of shape (n_samples, n_models, n_outputs)
-            Out-of-fold predictions; NaN where a model sleeps.
-        targets : ndarray of shape (n_samples, n_outputs)
-            What came true; one column per class for classes.
-        memberships : ndarray of shape (n_samples, n_regimes)
-            Rows sum to 1, or are zero where the regime is unknown.
-        sample_weight : ndarray of shape (n_samples,), default=None
-            How much each row counts; ``None`` counts all alike.
-        features : array-like of shape (n_samples, n_features), default=None
-            The rows themselves, needed with ``passthrough``.
-
-        Returns
-        -------
-        Stacking
-            Itself.
-        """
+    def _check_parameters(self) -> None:
         check_number(self.shrinkage, "shrinkage", "Stacking", low=0)
+
+    def _fit(self, predictions: Array, targets: Array, memberships: Array, counted: Array, features: Any) -> None:
         final = self._resolved(targets.shape[1])
-        counted = np.ones(len(targets)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         rows = np.flatnonzero((counted > 0) & awake_models(predictions).any(axis=1))
         n_models, n_regimes = predictions.shape[1], memberships.shape[1]
         self.n_outputs_ = targets.shape[1]
@@ -120,59 +102,65 @@ class Stacking(Combiner):
         self.regime_weights_ = np.full((1 + n_regimes, n_models), 1.0 / max(n_models, 1))
         self.final_estimators_: list[Any] = []
         if not len(rows):
-            return self
-        filled, counted, memberships = _filled(predictions[rows]), counted[rows], memberships[rows]
+            return
+        of_row, filled, counted, memberships = counted, _filled(predictions[rows]), counted[rows], memberships[rows]
         self.baseline_ = np.einsum("n,nmk->mk", counted / counted.sum(), filled)
-        target = targets[rows, 0] if self.n_outputs_ == 1 else targets[rows].argmax(axis=1)
+        self.prior_share_ = self.shrinkage / counted.sum()
         design = self._design(filled, None if features is None else take_rows(features, rows))
-        self.final_estimators_ = self._fit_each(final, design, target, counted, memberships)
+        self.final_estimators_ = self._fit_each(final, design, _labels(targets[rows]), counted, memberships)
         if self.final_estimators_:
             few = rows[:: max(len(rows) // _MOST_INFLUENCE_ROWS, 1)]
             own = None if features is None else take_rows(features, few)
-            self._measure_influence(predictions[few], n_regimes, own)
-        return self
+            self._measure_influence(predictions[few], n_regimes, own, of_row[few])
 
-    def combine(self, predictions: Array, memberships: Array, *, features: Any = None) -> Array:
-        """Return what the final estimators make of the predictions.
+    def _follow(
+        self,
+        predictions: Array,
+        targets: Array,
+        memberships: Array,
+        counted: Array,
+        weights: Array | None,
+        features: Any,
+    ) -> tuple[Array, Array]:
+        before = self.weights(predictions, memberships)
+        if not self.final_estimators_ or not all(hasattr(each, "partial_fit") for each in self.final_estimators_):
+            kind = type(self.final_estimators_[0]).__name__ if self.final_estimators_ else "(none was fitted)"
+            warnings.warn(
+                f"The final_estimator {kind} of Stacking has no partial_fit: it stays as fit left it until the next "
+                f"fit, and only the ledger moves. NonNegativeRidge, LogOddsPool and SGD models follow outcomes.",
+                UserWarning,
+                stacklevel=4,
+            )
+            return self.combine(predictions, memberships, features=features), before
+        # Learned on copies, so that somebody who predicts meanwhile sees the old ones or the new ones.
+        learning = {id(each): deepcopy(each) for each in self.final_estimators_}
+        finals = [learning[id(each)] for each in self.final_estimators_]
+        filled, labels, shares = _filled(predictions), _labels(targets), regime_shares(memberships)
+        combined = np.empty(targets.shape)
+        for i in range(len(targets)):
+            row = slice(i, i + 1)
+            design = self._design(filled[row], None if features is None else take_rows(features, row))
+            combined[row] = self._blend(finals, design, memberships[row])
+            if counted[i] > 0 and np.isfinite(filled[i]).all():
+                self._teach(finals, design, labels[row], counted[i], shares[i])
+        self.final_estimators_ = finals
+        return combined, before
 
-        Parameters
-        ----------
-        predictions : ndarray of shape (n_samples, n_models, n_outputs)
-            Predictions; NaN where a model sleeps.
-        memberships : ndarray of shape (n_samples, n_regimes)
-            Memberships of the rows.
-        features : array-like of shape (n_samples, n_features), default=None
-            The rows themselves, needed with ``passthrough``.
+    def _teach(self, finals: list[Any], design: Any, labels: Any, counted: float, shares: Array) -> None:
+        pooled, *regimes = finals
+        pooled.partial_fit(design, labels, sample_weight=np.array([counted]))
+        for final, share in zip(regimes, shares[1:], strict=True):
+            if final is not pooled:
+                final.partial_fit(design, labels, sample_weight=np.array([counted * (share + self.prior_share_)]))
 
-        Returns
-        -------
-        ndarray of shape (n_samples, n_outputs)
-            The ensemble's prediction.
-        """
+    def _combine(self, predictions: Array, memberships: Array, features: Any) -> Array:
         if not self.final_estimators_:
             return weighted_mean(equal_weights(awake_models(predictions)), predictions)
         return self._answer(_filled(predictions), memberships, features)
 
-    def contributions(self, predictions: Array, memberships: Array, *, features: Any = None) -> Array:
-        """Return what the answer moves by when each model's prediction takes the place of its mean.
-
-        Parameters
-        ----------
-        predictions : ndarray of shape (n_samples, n_models, n_outputs)
-            Predictions; NaN where a model sleeps.
-        memberships : ndarray of shape (n_samples, n_regimes)
-            Memberships of the rows.
-        features : array-like of shape (n_samples, n_features), default=None
-            The rows themselves, needed with ``passthrough``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_models, n_outputs)
-            Contributions; with the baseline they add up to the prediction.
-        """
+    def _contribute(self, predictions: Array, memberships: Array, features: Any) -> Array:
         if not self.final_estimators_:
-            weights = equal_weights(awake_models(predictions))
-            return weights[:, :, None] * np.where(np.isfinite(predictions), predictions, 0.0)
+            return equal_weights(awake_models(predictions))[:, :, None] * spoken(predictions)
         filled = _filled(predictions)
         # A model asleep stands in both ends of the path with the same value, so that it contributes nothing.
         mean = np.where(awake_models(predictions)[:, :, None], self.baseline_, filled)
@@ -208,7 +196,7 @@ class Stacking(Combiner):
         if not self.passthrough:
             return columns
         if sparse.issparse(features):
-            return sparse.hstack([columns, features], format="csr")
+            return sparse.csr_matrix(sparse.hstack((columns, features)))
         if hasattr(features, "columns"):
             frame = features if isinstance(features, pd.DataFrame) else pd.DataFrame(features.to_dict(as_series=False))
             names = [f"prediction{i}" for i in range(columns.shape[1])]
@@ -225,16 +213,15 @@ class Stacking(Combiner):
                 UserWarning,
                 stacklevel=2,
             )
-        plain = np.ptp(counted) == 0
+        plain = bool((counted == 1).all())
         shares = regime_shares(memberships)
-        prior = self.shrinkage / counted.sum()
         try:
             pooled = clone(final)
             pooled.fit(design, target, **({"sample_weight": counted} if weighs and not plain else {}))
             each = [pooled]
             for share in shares[:, 1:].T:
-                alone = weighs and np.isfinite(prior) and share @ counted > 0
-                weights = {"sample_weight": counted * (share + prior)} if alone else {}
+                alone = weighs and np.isfinite(self.prior_share_) and share @ counted > 0
+                weights = {"sample_weight": counted * (share + self.prior_share_)} if alone else {}
                 each.append(clone(final).fit(design, target, **weights) if alone else pooled)
         except Exception as error:
             warnings.warn(
@@ -247,13 +234,15 @@ class Stacking(Combiner):
         return each
 
     def _answer(self, filled: Array, memberships: Array, features: Any) -> Array:
+        return self._blend(self.final_estimators_, self._design(filled, features), memberships)
+
+    def _blend(self, finals: list[Any], design: Any, memberships: Array) -> Array:
         """Blend the answers of the final estimators by the shares of the regimes."""
         shares = regime_shares(memberships)
-        design = self._design(filled, features)
-        combined = np.zeros((len(filled), self.n_outputs_))
-        for final, share in zip(self.final_estimators_, shares.T, strict=True):
+        combined = np.zeros((len(shares), self.n_outputs_))
+        for final, share in zip(finals, shares.T, strict=True):
             rows = np.flatnonzero(share > 0)
-            if len(rows) == len(filled):
+            if len(rows) == len(shares):
                 combined += share[:, None] * self._outputs(final, design)
             elif len(rows):
                 combined[rows] += share[rows, None] * self._outputs(final, take_rows(design, rows))
@@ -266,14 +255,19 @@ class Stacking(Combiner):
         outputs[:, np.asarray(final.classes_, dtype=int)] = final.predict_proba(design)
         return outputs
 
-    def _measure_influence(self, predictions: Array, n_regimes: int, features: Any) -> None:
+    def _measure_influence(self, predictions: Array, n_regimes: int, features: Any, counted: Array) -> None:
         n_rows = len(predictions)
         for r in range(1 + n_regimes):
             inside = np.zeros((n_rows, n_regimes))
             inside[:, r - 1 : r] = float(r > 0)
-            moved = np.abs(self.contributions(predictions, inside, features=features)).sum(axis=(0, 2))
+            moved = counted @ np.abs(self.contributions(predictions, inside, features=features)).sum(axis=2)
             if moved.sum() > 0:
                 self.regime_weights_[r] = moved / moved.sum()
+
+
+def _labels(targets: Array) -> Any:
+    """Targets as a final estimator takes them: numbers, or class numbers."""
+    return targets[:, 0] if targets.shape[1] == 1 else targets.argmax(axis=1)
 
 
 def _filled(predictions: Array) -> Array:

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from skensemble._checks import check_number, shown
-from skensemble.combiners._base import Array, Combiner, awake_models, weighted_mean
-from skensemble.losses import LogLoss, Loss, SquaredLoss
+from skensemble._checks import check_number, check_part
+from skensemble.combiners._base import Array, Averaging, awake_models, default_loss, weighted_mean
+from skensemble.losses import Loss
 from skensemble.weightings import ConvexWeights, Evidence, Weighting
 
-__all__ = ["WeightedVoting", "default_loss"]
+__all__ = ["WeightedVoting"]
 
 
-class WeightedVoting(Combiner):
+class WeightedVoting(Averaging):
     r"""Average the models with weights earned out of fold.
 
     Each model's past errors are summed up once pooled and once per regime, and a weighting turns the sums into weights.
@@ -34,6 +34,9 @@ class WeightedVoting(Combiner):
     shrinkage : float, default=100.0
         Rows that the pooled record counts for in each regime. Larger means that regimes differ less; 0 means that they
         have nothing in common, infinity that they do not exist.
+    memory : float, default=1.0
+        Factor by which the past fades with each outcome: 0.998 remembers some 500 outcomes. 1 counts all alike, in
+        whatever order they come.
 
     Attributes
     ----------
@@ -61,97 +64,69 @@ class WeightedVoting(Combiner):
     """
 
     def __init__(
-        self, weighting: Weighting | None = None, *, loss: Loss | None = None, shrinkage: float = 100.0
+        self,
+        weighting: Weighting | None = None,
+        *,
+        loss: Loss | None = None,
+        shrinkage: float = 100.0,
+        memory: float = 1.0,
     ) -> None:
         self.weighting = weighting
         self.loss = loss
         self.shrinkage = shrinkage
+        self.memory = memory
 
-    def fit(
+    def _check_parameters(self) -> None:
+        check_number(self.shrinkage, "shrinkage", "WeightedVoting", low=0)
+        check_number(self.memory, "memory", "WeightedVoting", low=0, open_low=True, high=1)
+        check_part(self.weighting, "weighting", "WeightedVoting", Weighting, "ConvexWeights()")
+        check_part(self.loss, "loss", "WeightedVoting", Loss, "SquaredLoss()")
+
+    def _fit(self, predictions: Array, targets: Array, memberships: Array, counted: Array, features: Any) -> None:
+        self.evidence_ = [Evidence.empty(predictions.shape[1])] * (1 + memberships.shape[1])
+        predictions, losses = self._heard(predictions, targets)
+        self.evidence_ = self._learned(predictions, targets, losses, memberships, counted)
+        self.regime_weights_ = self._weights_from(self.evidence_)
+
+    def _follow(
         self,
         predictions: Array,
         targets: Array,
         memberships: Array,
-        sample_weight: Array | None = None,
-        *,
-        features: Any = None,
-    ) -> WeightedVoting:
-        """Learn the weights from out-of-fold predictions.
-
-        Parameters
-        ----------
-        predictions : ndarray of shape (n_samples, n_models, n_outputs)
-            Out-of-fold predictions; NaN where a model sleeps.
-        targets : ndarray of shape (n_samples, n_outputs)
-            What came true; one column per class for classes.
-        memberships : ndarray of shape (n_samples, n_regimes)
-            Rows sum to 1, or are zero where the regime is unknown.
-        sample_weight : ndarray of shape (n_samples,), default=None
-            How much each row counts; ``None`` counts all alike.
-        features : array-like of shape (n_samples, n_features), default=None
-            Ignored.
-
-        Returns
-        -------
-        WeightedVoting
-            Itself.
-        """
-        check_number(self.shrinkage, "shrinkage", "WeightedVoting", low=0)
-        for part, kind in ((self.weighting, Weighting), (self.loss, Loss)):
-            if part is not None and not isinstance(part, kind):
-                raise ValueError(
-                    f"{kind.__name__.lower()} of WeightedVoting must be a {kind.__name__} such as "
-                    f"{'ConvexWeights()' if kind is Weighting else 'SquaredLoss()'}; got {shown(part)}."
+        counted: Array,
+        weights: Array | None,
+        features: Any,
+    ) -> tuple[Array, Array]:
+        predictions, losses = self._heard(predictions, targets)
+        combined, before = np.empty(targets.shape), np.empty(predictions.shape[:2])
+        for i in range(len(targets)):
+            row = slice(i, i + 1)
+            before[row] = self.weights(predictions[row], memberships[row])
+            combined[row] = weighted_mean(before[row], predictions[row])
+            if counted[i] > 0:
+                self.evidence_ = self._learned(
+                    predictions[row], targets[row], losses[row], memberships[row], counted[row]
                 )
+                self.regime_weights_ = self._weights_from(self.evidence_)
+        return combined, before
+
+    def _heard(self, predictions: Array, targets: Array) -> tuple[Array, Array]:
         loss = self.loss if self.loss is not None else default_loss(targets.shape[1])
-        counted = np.ones(len(targets)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         predictions = np.where(awake_models(predictions)[:, :, None], predictions, np.nan)
-        losses = loss(targets, predictions)
-        self.evidence_ = [
-            Evidence.of(predictions, targets, losses, counted * share)
-            for share in (np.ones(len(targets)), *memberships.T)
+        return predictions, loss(targets, predictions)
+
+    def _learned(
+        self, predictions: Array, targets: Array, losses: Array, memberships: Array, counted: Array
+    ) -> list[Evidence]:
+        """The evidence with more rows; the past fades by ``memory`` for each row of weight one, later rows less."""
+        # Weights of the rows as they will stand after the last one, instead of one multiplication for every row.
+        later = np.cumsum(counted[::-1])[::-1] - counted
+        faded = counted * self.memory**later
+        past = self.memory ** counted.sum()
+        return [
+            (own if past == 1.0 else own.scaled(past)).plus(predictions, targets, losses, faded * share)
+            for own, share in zip(self.evidence_, (np.ones(len(targets)), *memberships.T), strict=True)
         ]
-        self.regime_weights_ = self._weights_from(self.evidence_)
-        return self
-
-    def combine(self, predictions: Array, memberships: Array, *, features: Any = None) -> Array:
-        """Return the weighted mean of the predictions.
-
-        Parameters
-        ----------
-        predictions : ndarray of shape (n_samples, n_models, n_outputs)
-            Predictions; NaN where a model sleeps.
-        memberships : ndarray of shape (n_samples, n_regimes)
-            Memberships of the rows.
-        features : array-like of shape (n_samples, n_features), default=None
-            Ignored.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_outputs)
-            The ensemble's prediction.
-        """
-        return weighted_mean(self.weights(predictions, memberships), predictions)
-
-    def contributions(self, predictions: Array, memberships: Array, *, features: Any = None) -> Array:
-        """Return weight times prediction of each model.
-
-        Parameters
-        ----------
-        predictions : ndarray of shape (n_samples, n_models, n_outputs)
-            Predictions; NaN where a model sleeps.
-        memberships : ndarray of shape (n_samples, n_regimes)
-            Memberships of the rows.
-        features : array-like of shape (n_samples, n_features), default=None
-            Ignored.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_models, n_outputs)
-            Contributions, which add up to the prediction.
-        """
-        weights = self.weights(predictions, memberships)
-        return weights[:, :, None] * np.where(np.isfinite(predictions), predictions, 0.0)
 
     def _weights_from(self, evidence: list[Evidence]) -> Array:
         weighting = self.weighting if self.weighting is not None else ConvexWeights()
@@ -161,8 +136,3 @@ class WeightedVoting(Combiner):
             return np.stack([answer] * len(evidence))
         prior = pooled.scaled(self.shrinkage / pooled.total)
         return np.stack([answer, *(weighting(own + prior) if own.total > 0 else answer for own in regimes)])
-
-
-def default_loss(n_outputs: int) -> Loss:
-    """Squared loss for numbers, log loss for class probabilities."""
-    return SquaredLoss() if n_outputs == 1 else LogLoss()

@@ -184,7 +184,8 @@ def make_model(name: str, task: str) -> Any:
     >>> make_model("linear", "regressor"), make_model("linear", "classifier")
     (LinearRegressor(), LinearClassifier())
     """
-    return _MODELS[task][canonical_name(name, task)]()
+    known_name = canonical_name(name, task)
+    return _MODELS[task][known_name]()
 
 
 def warn_about_stand_ins(names: Iterable[Any], task: str, owner: str) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, Self, TypeVar
 
 import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_array
@@ -18,7 +20,10 @@ from skensemble._checks import check_columns
 from skensemble.models._columns import Categories, is_frame
 from skensemble.models._rows import Rows, counted_rows, weighted_rows
 
-__all__ = ["NamedClassifier", "NamedModel", "NamedRegressor", "documented"]
+__all__ = ["NamedClassifier", "NamedModel", "NamedRegressor", "documented", "in_slices"]
+
+# With fewer rows per thread, starting a thread costs more than it saves.
+ROWS_PER_THREAD = 2_000
 
 Class = TypeVar("Class", bound=type)
 
@@ -36,12 +41,23 @@ def documented(**texts: str) -> Callable[[Class], Class]:
     return fill
 
 
+def in_slices(answer: Callable[[Any], NDArray], values: Any, n_jobs: int | None) -> NDArray:
+    """Answer for slices of the rows in threads; each row gets the same answer for any number of them."""
+    threads = min(effective_n_jobs(n_jobs), values.shape[0] // ROWS_PER_THREAD)
+    if threads < 2:
+        return answer(values)
+    edges = np.linspace(0, values.shape[0], threads + 1).astype(int)
+    slices = (values[first:last] for first, last in pairwise(edges))
+    return np.concatenate(Parallel(n_jobs=threads, prefer="threads")(delayed(answer)(part) for part in slices))
+
+
 class NamedModel(BaseEstimator):
     """The steps that all named models share; a model says how it trains on numbers and how it answers."""
 
     # A class attribute, not set_fit_request: that needs routing switched on and ties the instance to itself.
     __metadata_request__fit = {"sample_weight": True}  # noqa: RUF012 - scikit-learn reads a plain dict
     _reads_sparse = True
+    model_: Any
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Learn from rows.
@@ -67,7 +83,7 @@ class NamedModel(BaseEstimator):
             check_columns(self, X, reset=True)
         rows = weighted_rows(values, targets, sample_weight, type(self).__name__)
         self.categories_ = categories
-        self._learn(self._arranged(rows._replace(targets=self._numbers(rows.targets))))
+        self._learn(self._prepared(self._arranged(rows._replace(targets=self._numbers(rows.targets)))))
         return self
 
     def __sklearn_tags__(self) -> Any:
@@ -94,7 +110,12 @@ class NamedModel(BaseEstimator):
         return validate_data(self, X, reset=False, **self._reading())
 
     def _arranged(self, rows: Rows) -> Rows:
+        """Return the rows as often and in the order as they are learned."""
         return counted_rows(rows)
+
+    def _prepared(self, rows: Rows) -> Rows:
+        """Return the rows with their columns as they are learned."""
+        return rows
 
     @abstractmethod
     def _numbers(self, targets: NDArray) -> NDArray:
@@ -122,6 +143,8 @@ class NamedRegressor(RegressorMixin, NamedModel):
             One prediction per row.
         """
         values = self._values(X)
+        if self.model_ is None:
+            return np.full(values.shape[0], self.target_mean_)
         return self.target_mean_ + self.target_scale_ * self._answer(values).astype(np.float64, copy=False)
 
     def _reading(self, *, y: bool = False) -> dict[str, Any]:
@@ -131,12 +154,14 @@ class NamedRegressor(RegressorMixin, NamedModel):
         return targets.astype(np.float64)
 
     def _learn(self, rows: Rows) -> None:
-        self.target_mean_, self.target_scale_ = 0.0, 1.0
         targets = rows.targets
-        if self._standardizes_target():
-            self.target_mean_ = float(np.average(targets, weights=rows.weight))
-            spread = float(np.sqrt(np.average((targets - self.target_mean_) ** 2, weights=rows.weight)))
-            self.target_scale_ = spread if spread > 1e-12 * abs(self.target_mean_) else 1.0
+        self.target_mean_ = float(np.average(targets, weights=rows.weight))
+        self.target_scale_ = float(np.sqrt(np.average((targets - self.target_mean_) ** 2, weights=rows.weight)))
+        if self.target_scale_ <= 1e-12 * abs(self.target_mean_):
+            self.model_ = None  # There is nothing to learn but the constant.
+            return
+        if not self._standardizes_target():
+            self.target_mean_, self.target_scale_ = 0.0, 1.0
         self.model_ = self._train(rows._replace(targets=(targets - self.target_mean_) / self.target_scale_))
 
     def _standardizes_target(self) -> bool:

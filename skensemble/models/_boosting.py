@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,11 @@ from scipy import sparse
 from scipy.special import expit, softmax
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.utils import check_random_state
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from skensemble._checks import shown
-from skensemble.models._base import NamedClassifier, NamedModel, NamedRegressor, documented
-from skensemble.models._rows import Rows
+from skensemble.models._base import NamedClassifier, NamedModel, NamedRegressor, documented, in_slices
+from skensemble.models._rows import Rows, is_sparse
 
 __all__ = [
     "HistogramBoostingClassifier",
@@ -143,6 +144,11 @@ def _probabilities(margins: NDArray) -> NDArray:
     return softmax(margins, axis=1)
 
 
+def _as_matrix(values: Any) -> Any:
+    """Use the older sparse type, the only one that all releases of the libraries know."""
+    return sparse.csr_matrix(values) if is_sparse(values) else values
+
+
 class _XGBoost(NamedModel):
     def __init__(
         self,
@@ -196,23 +202,28 @@ class _XGBoost(NamedModel):
             own, {"verbosity": 0, "tree_method": "hist"} | defaults, self.extra_params, type(self).__name__
         )
         table = self._table(rows.values, label=rows.targets, weight=rows.weight, nthread=threads)
-        self.sparse_ = sparse.issparse(rows.values)
-        return xgboost.train(params, table, num_boost_round=self.n_estimators)
+        self.sparse_ = is_sparse(rows.values)
+        booster = xgboost.train(params, table, num_boost_round=self.n_estimators)
+        booster.set_param({"nthread": 1})  # Predictions share the rows out over threads themselves.
+        return booster
 
     def _table(self, values: Any, **about: Any) -> Any:
         import xgboost  # noqa: PLC0415 - see above
 
         kinds = ["c" if j in self.categories_.values else "q" for j in range(values.shape[1])]
-        return xgboost.DMatrix(values, feature_types=kinds, enable_categorical=True, **about)
+        return xgboost.DMatrix(_as_matrix(values), feature_types=kinds, enable_categorical=True, **about)
 
     def _margins(self, values: Any, kind: str) -> NDArray:
         # To XGBoost what a sparse matrix does not store is missing, so later rows must read a zero the same way.
-        if self.sparse_ and not sparse.issparse(values):
+        if self.sparse_ and not is_sparse(values):
             values = np.where(values == 0, np.nan, values)
-        elif sparse.issparse(values) and not self.sparse_:
+        elif is_sparse(values) and not self.sparse_:
             values = values.toarray()
+        return in_slices(partial(self._margins_of, kind), _as_matrix(values), self.n_jobs)
+
+    def _margins_of(self, kind: str, values: Any) -> NDArray:
         if self.categories_.values:
-            return self.model_.predict(self._table(values), output_margin=kind == "margin")
+            return self.model_.predict(self._table(values, nthread=1), output_margin=kind == "margin")
         return self.model_.inplace_predict(values, predict_type=kind)
 
 
@@ -361,11 +372,6 @@ class _LightGBM(NamedModel):
         return self.model_.predict(_as_matrix(values), raw_score=raw, num_threads=effective_n_jobs(self.n_jobs))
 
 
-def _as_matrix(values: Any) -> Any:
-    """Give LightGBM the older sparse type, the only one that all its releases know."""
-    return sparse.csr_matrix(values) if sparse.issparse(values) else values
-
-
 @documented(parameters=_LIGHTGBM, attributes=_ATTRIBUTES)
 class LightGBMRegressor(_LightGBM, NamedRegressor):
     """Boosted trees for numbers, by LightGBM.
@@ -443,6 +449,12 @@ class LightGBMClassifier(_LightGBM, NamedClassifier):
         return _probabilities(self._margins(values, raw=True))
 
 
+@cache
+def _threads() -> Any:
+    """Find the thread pools of this process once: looking for them takes longer than predicting a row."""
+    return ThreadpoolController().select(user_api="openmp")
+
+
 class _HistogramBoosting(NamedModel):
     _reads_sparse = False
 
@@ -475,10 +487,15 @@ class _HistogramBoosting(NamedModel):
         own = {name: value for name, value in self.get_params().items() if name != "n_jobs"}
         few = [j for j, categories in self.categories_.values.items() if len(categories) <= MOST_CATEGORIES]
         model = model_class(early_stopping=False, categorical_features=few or None, **own)
-        with threadpool_limits(effective_n_jobs(self.n_jobs), user_api="openmp"):
-            model.fit(rows.values, rows.targets, sample_weight=rows.weight)
-        self.n_iter_ = model.n_iter_
-        return model
+        with _threads().limit(limits=effective_n_jobs(self.n_jobs)):
+            # A column of which nothing is known yet cannot be cut into steps; as a constant it is never asked about.
+            values = np.where(np.isnan(rows.values).all(axis=0), 0.0, rows.values)
+            return model.fit(values, rows.targets, sample_weight=rows.weight)
+
+    @property
+    def n_iter_(self) -> int:
+        """Number of rounds of trees grown."""
+        return 0 if self.model_ is None else self.model_.n_iter_
 
 
 @documented(parameters=_HISTOGRAM, attributes=_ATTRIBUTES)
@@ -516,7 +533,8 @@ class HistogramBoostingRegressor(_HistogramBoosting, NamedRegressor):
         return self._boosted(rows, HistGradientBoostingRegressor)
 
     def _answer(self, values: Any) -> NDArray:
-        return self.model_.predict(values)
+        with _threads().limit(limits=effective_n_jobs(self.n_jobs)):
+            return self.model_.predict(values)
 
 
 @documented(parameters=_HISTOGRAM, attributes=_ATTRIBUTES)
@@ -552,12 +570,9 @@ class HistogramBoostingClassifier(_HistogramBoosting, NamedClassifier):
     array(['down', 'up'], ...)
     """
 
-    def _learn(self, rows: Rows) -> None:
-        self.n_iter_ = 0
-        super()._learn(rows)
-
     def _train(self, rows: Rows, n_classes: int) -> Any:
         return self._boosted(rows, HistGradientBoostingClassifier)
 
     def _probabilities(self, values: Any) -> NDArray:
-        return self.model_.predict_proba(values)
+        with _threads().limit(limits=effective_n_jobs(self.n_jobs)):
+            return self.model_.predict_proba(values)

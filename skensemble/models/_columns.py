@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skensemble._checks import shown
+
 __all__ = ["Categories", "is_frame"]
 
 NUMBERS = {"floating", "integer", "mixed-integer-float", "decimal", "boolean", "empty"}
@@ -66,10 +68,10 @@ def _column(X: Any, j: int) -> pd.Series:
     if isinstance(X, pd.DataFrame):
         return X.iloc[:, j]
     column = X[:, j]
-    values = column.to_numpy()
+    values, name = column.to_numpy(), X.columns[j]
     if type(column.dtype).__name__ == "Enum":
-        return pd.Series(pd.Categorical(values, categories=list(column.dtype.categories)))
-    return pd.Series(values)
+        return pd.Series(pd.Categorical(values, categories=list(column.dtype.categories)), name=name)
+    return pd.Series(values, name=name)
 
 
 def _categories(column: pd.Series) -> list[Hashable] | None:
@@ -81,7 +83,13 @@ def _categories(column: pd.Series) -> list[Hashable] | None:
         return None
     if pd.api.types.infer_dtype(column, skipna=True) in NUMBERS:
         return None
-    return sorted(set(column.dropna()), key=_sorting_key)
+    try:
+        return sorted(set(column.dropna()), key=_sorting_key)
+    except TypeError:
+        raise ValueError(
+            f"Column {column.name!r} of X must hold numbers or categories; got values such as "
+            f"{shown(column.dropna().iloc[0])}. Turn it into columns of numbers, or leave it out."
+        ) from None
 
 
 def _sorting_key(category: Hashable) -> tuple[str, Any]:
@@ -90,7 +98,7 @@ def _sorting_key(category: Hashable) -> tuple[str, Any]:
 
 def _codes(column: pd.Series, categories: list[Hashable]) -> NDArray:
     values = np.asarray(column, dtype=object)
-    codes = pd.Index(categories, dtype=object).get_indexer(values).astype(np.float64)
+    codes = pd.Index(categories, dtype=object).get_indexer(pd.Index(values, dtype=object)).astype(np.float64)
     codes[codes < 0] = np.nan
     return codes
 
@@ -98,13 +106,13 @@ def _codes(column: pd.Series, categories: list[Hashable]) -> NDArray:
 def _numbers(column: pd.Series, name: Any) -> NDArray:
     if column.dtype.kind in "mM":
         raise ValueError(
-            f"Column {name!r} holds times; got {column.dtype}. Turn it into numbers, such as the month or the days "
-            "since some day, or leave it out."
+            f"Column {name!r} of X holds times; got {column.dtype}. Turn it into numbers, such as the month or "
+            "the days since some day, or leave it out."
         )
     try:
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
         raise ValueError(
-            f"Column {name!r} must hold numbers, as it did in fit; got {column.dtype} such as {column.iloc[0]!r}. "
-            "Convert it to numbers, or fit on a frame in which it holds categories."
+            f"Column {name!r} of X must hold numbers, as it did in fit; got {column.dtype} such as "
+            f"{shown(column.iloc[0])}. Convert it to numbers, or fit on a frame in which it holds categories."
         ) from None

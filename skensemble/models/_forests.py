@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from functools import partial
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
@@ -16,8 +14,8 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 
-from skensemble.models._base import NamedClassifier, NamedModel, NamedRegressor, documented
-from skensemble.models._rows import Rows
+from skensemble.models._base import NamedClassifier, NamedModel, NamedRegressor, documented, in_slices
+from skensemble.models._rows import Rows, is_sparse
 
 __all__ = [
     "BootstrapForestClassifier",
@@ -26,15 +24,12 @@ __all__ = [
     "RandomSplitForestRegressor",
 ]
 
-# Below this many rows per thread, starting a thread costs more than it saves.
-ROWS_PER_THREAD = 1_000
-
 _PARAMETERS = """
-n_estimators : int, default=200
+n_estimators : int, default=100
     Number of trees; more is never worse, only slower.
 max_depth : int or None, default=None
     Most questions that a tree asks in a row; ``None`` leaves it to ``min_samples_leaf``.
-min_samples_leaf : int or float, default=5
+min_samples_leaf : int or float, default=10
     Least number (or share) of rows in a leaf; larger is smoother and makes smaller trees.
 max_features : int, float, "sqrt", "log2" or None, default=0.33
     How many columns each split looks at (a share, if a float); fewer make trees more different from each other, which
@@ -60,9 +55,9 @@ class _Forest(NamedModel):
     def __init__(
         self,
         *,
-        n_estimators: int = 200,
+        n_estimators: int = 100,
         max_depth: int | None = None,
-        min_samples_leaf: float = 5,
+        min_samples_leaf: float = 10,
         max_features: Any = 0.33,
         random_state: Any = None,
         n_jobs: int | None = None,
@@ -79,19 +74,12 @@ class _Forest(NamedModel):
         return forest.fit(_without_gaps(rows.values), rows.targets, sample_weight=rows.weight)
 
     def _mean_of_trees(self, values: Any) -> NDArray:
-        """Average the trees in their order, slice of rows by slice: the same sum for any number of threads."""
-        values = _without_gaps(values).astype(np.float32)
         trees = [tree.tree_ for tree in self.model_.estimators_]
-        threads = min(effective_n_jobs(self.n_jobs), values.shape[0] // ROWS_PER_THREAD)
-        if threads < 2:
-            return _mean_answer(trees, values)
-        edges = np.linspace(0, values.shape[0], threads + 1).astype(int)
-        parts = [values[first:last] for first, last in pairwise(edges)]
-        means = Parallel(n_jobs=threads, prefer="threads")(delayed(_mean_answer)(trees, part) for part in parts)
-        return np.concatenate(means)
+        return in_slices(partial(_mean_answer, trees), _without_gaps(values).astype(np.float32), self.n_jobs)
 
 
 def _mean_answer(trees: list[Any], values: Any) -> NDArray:
+    """Add the trees up in their order: shared out over threads, the sum would depend on who is first."""
     total = trees[0].predict(values)
     for tree in trees[1:]:
         total += tree.predict(values)
@@ -100,7 +88,7 @@ def _mean_answer(trees: list[Any], values: Any) -> NDArray:
 
 def _without_gaps(values: Any) -> Any:
     """Fill the gaps of a sparse matrix, where trees cannot hold them, with the value of what is not stored."""
-    if not sparse.issparse(values) or not np.isnan(values.data).any():
+    if not is_sparse(values) or not np.isnan(values.data).any():
         return values
     filled = values.copy()
     filled.data = np.nan_to_num(filled.data, nan=0.0)

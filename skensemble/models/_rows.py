@@ -12,7 +12,7 @@ from sklearn.utils import check_array
 
 from skensemble._checks import shown
 
-__all__ = ["Rows", "counted_rows", "weighted_rows"]
+__all__ = ["Rows", "counted_rows", "is_sparse", "weighted_rows"]
 
 # Whole weights are repetitions as long as that makes the table at most this many rows, or this many times, as long.
 MANY_ROWS = 10_000
@@ -25,6 +25,11 @@ class Rows(NamedTuple):
     values: Any
     targets: NDArray
     weight: NDArray | None
+
+
+def is_sparse(values: Any) -> bool:
+    """Say whether ``values`` is a sparse matrix or array of scipy."""
+    return bool(sparse.issparse(values))
 
 
 def weighted_rows(values: Any, targets: NDArray, sample_weight: Any, owner: str) -> Rows:
@@ -80,22 +85,17 @@ def _checked_weight(sample_weight: Any, n_rows: int, owner: str) -> NDArray:
 
 
 def _canonical_order(values: Any, targets: NDArray, weight: NDArray | None) -> NDArray:
-    """Order rows by a 64-bit fingerprint of their content: cheap, and the same however they were shuffled before."""
-    mark = _mixed(targets) * _odd_numbers(1, 1)[0]
-    if weight is not None:
-        mark += _mixed(weight) * _odd_numbers(1, 2)[0]
-    factors = _odd_numbers(values.shape[1], 3)
-    if sparse.issparse(values):
+    """Order rows by a 64-bit fingerprint of their values, then by target: cheap, and the same after any shuffling."""
+    factors = np.random.default_rng(0).integers(0, 2**63, size=values.shape[1], dtype=np.uint64)
+    factors = factors * np.uint64(2) + np.uint64(1)
+    mark = np.zeros(values.shape[0], dtype=np.uint64)
+    if is_sparse(values):
         coordinates = values.tocoo()
         np.add.at(mark, coordinates.coords[0], _mixed(coordinates.data) * factors[coordinates.coords[1]])
     else:
         for column, factor in enumerate(factors):
             mark += _mixed(values[:, column]) * factor
-    return np.argsort(mark, kind="stable")
-
-
-def _odd_numbers(count: int, seed: int) -> NDArray:
-    return np.random.default_rng(seed).integers(0, 2**63, size=count, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    return np.lexsort((targets, mark) if weight is None else (weight, targets, mark))
 
 
 def _mixed(numbers: NDArray) -> NDArray:

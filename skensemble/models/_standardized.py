@@ -12,7 +12,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import check_random_state
 
 from skensemble.models._base import NamedClassifier, NamedModel, NamedRegressor, documented
-from skensemble.models._rows import Rows
+from skensemble.models._rows import Rows, is_sparse
 
 __all__ = ["LinearClassifier", "LinearRegressor", "NetworkClassifier", "NetworkRegressor"]
 
@@ -51,14 +51,16 @@ feature_names_in_ : ndarray of shape (n_features_in_,)
 class _Standardized(NamedModel):
     """A model of standardised columns: a missing value stands at the mean, a category becomes zeros and ones."""
 
-    def _learn(self, rows: Rows) -> None:
+    def _prepared(self, rows: Rows) -> Rows:
         self.indicators_ = {
             j: _most_frequent(rows.values[:, j], rows.weight, len(categories))
             for j, categories in self.categories_.values.items()
         }
         values = self._expanded(rows.values)
         self.mean_, self.scale_ = _mean_and_scale(values, rows.weight)
-        super()._learn(rows._replace(values=self._standardized(values)))
+        # Taking the mean off would fill a sparse matrix; the intercept of the model does it as well.
+        self.centre_ = np.zeros_like(self.mean_) if is_sparse(values) else self.mean_
+        return rows._replace(values=self._standardized(values))
 
     def _values(self, X: Any) -> Any:
         return self._standardized(self._expanded(super()._values(X)))
@@ -70,13 +72,14 @@ class _Standardized(NamedModel):
         return np.hstack([kept, *(values[:, [j]] == codes for j, codes in self.indicators_.items())])
 
     def _standardized(self, values: Any) -> Any:
-        if sparse.issparse(values):  # Taking off the mean would fill the matrix; the intercept does it as well.
-            scaled = values.copy()
-            columns = scaled.indices
+        if is_sparse(values) and self.centre_.any():
+            values = values.toarray()
+        if is_sparse(values):
+            scaled, columns = values.copy(), values.indices
             scaled.data = np.where(np.isnan(scaled.data), self.mean_[columns], scaled.data) / self.scale_[columns]
             return scaled
-        standardized = (values - self.mean_) / self.scale_
-        return np.nan_to_num(standardized, copy=False, nan=0.0)
+        known = np.where(np.isnan(values), self.mean_, values)
+        return (known - self.centre_) / self.scale_
 
 
 def _most_frequent(codes: NDArray, weight: NDArray | None, n_categories: int) -> NDArray:
@@ -89,7 +92,7 @@ def _most_frequent(codes: NDArray, weight: NDArray | None, n_categories: int) ->
 def _mean_and_scale(values: Any, weight: NDArray | None) -> tuple[NDArray, NDArray]:
     """Return weighted mean and standard deviation of the columns over their known values; a constant has scale one."""
     weight = np.ones(values.shape[0]) if weight is None else weight
-    if sparse.issparse(values):
+    if is_sparse(values):
         mean, variance = _sparse_moments(values, weight)
     else:
         known = ~np.isnan(values)
@@ -154,7 +157,7 @@ class LinearRegressor(_Linear, NamedRegressor):
 
     def _train(self, rows: Rows) -> Any:
         # On sparse rows the solver is iterative: it must run until repeated rows and weighted rows agree.
-        solver = {"solver": "sparse_cg", "tol": 1e-14} if sparse.issparse(rows.values) else {}
+        solver = {"solver": "sparse_cg", "tol": 1e-12, "max_iter": 1_000} if is_sparse(rows.values) else {}
         return Ridge(alpha=self.alpha, **solver).fit(rows.values, rows.targets, sample_weight=rows.weight)
 
     def _answer(self, values: Any) -> NDArray:
@@ -240,8 +243,12 @@ class _Network(_Standardized):
             best = min(best, network.loss_)
             if still >= 10:
                 break
-        self.n_iter_ = network.n_iter_
         return network
+
+    @property
+    def n_iter_(self) -> int:
+        """Number of passes over the rows."""
+        return 0 if self.model_ is None else self.model_.n_iter_
 
 
 @documented(parameters=_NETWORK_PARAMETERS, attributes=_ATTRIBUTES)
@@ -312,10 +319,6 @@ class NetworkClassifier(_Network, NamedClassifier):
     >>> model.predict([[-1.0], [0.0], [1.0]])
     array(['far', 'near', 'far'], ...)
     """
-
-    def _learn(self, rows: Rows) -> None:
-        self.n_iter_ = 0
-        super()._learn(rows)
 
     def _train(self, rows: Rows, n_classes: int) -> Any:
         return self._trained(rows, MLPClassifier, classes=np.arange(n_classes))

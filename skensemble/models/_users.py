@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils import column_or_1d, get_tags
+from sklearn.utils import assert_all_finite, column_or_1d, get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
@@ -23,6 +24,9 @@ __all__ = [
     "relative_cost",
     "takes_sample_weight",
 ]
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def innermost(estimator: Any) -> Any:
@@ -132,11 +136,13 @@ def label_encoded(estimator: Any) -> LabelEncodedClassifier:
     return LabelEncodedClassifier(estimator)
 
 
-def _offers(method: str) -> Any:
-    def check(wrapper: Any) -> bool:
+def _if_offered(method: str) -> Callable[[Method], Method]:
+    """Give the wrapper a method only where the estimator inside has it."""
+
+    def offered(wrapper: Any) -> bool:
         return hasattr(getattr(wrapper, "estimator_", wrapper.estimator), method)
 
-    return check
+    return available_if(offered)
 
 
 class LabelEncodedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -186,6 +192,7 @@ class LabelEncodedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
             The fitted classifier.
         """
         labels = column_or_1d(y, warn=True)
+        assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         self.estimator_ = clone(self.estimator).fit(X, codes, **fit_params)
@@ -209,7 +216,7 @@ class LabelEncodedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         check_is_fitted(self)
         return self.classes_[np.asarray(self.estimator_.predict(X, **predict_params)).astype(np.intp)]
 
-    @available_if(_offers("predict_proba"))
+    @_if_offered("predict_proba")
     def predict_proba(self, X: Any, **predict_params: Any) -> NDArray:
         """Predict the probability of each class.
 
@@ -259,7 +266,8 @@ class LabelEncodedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
 def relative_cost(estimator: Any) -> float:
     """Estimate how long training takes per row, relative to a linear model; only to start the longest jobs first.
 
-    Trees count by their number times their depth, networks by their passes times their units; anything else counts one.
+    Trees count by their number times their depth (trees without a bound sort their rows and cost far more), networks by
+    their passes times their units; anything else counts one.
 
     Parameters
     ----------
@@ -281,9 +289,9 @@ def relative_cost(estimator: Any) -> float:
     inner = innermost(estimator)
     params = inner.get_params(deep=False) if hasattr(inner, "get_params") else {}
     if "hidden_layer_sizes" in params:
-        return 1.0 + _number(params.get("max_iter"), 200) * float(np.sum(params["hidden_layer_sizes"])) / 10
+        return 1.0 + _number(params.get("max_iter"), 200) * float(np.sum(params["hidden_layer_sizes"])) / 5
     leaves = _number(params.get("num_leaves"), 0) or _number(params.get("max_leaf_nodes"), 0)
-    depth = _number(params.get("max_depth"), 0) or (float(np.log2(1 + leaves)) if leaves else 10)
+    depth = _number(params.get("max_depth"), 0) or (float(np.log2(1 + leaves)) if leaves else 30)
     if "n_estimators" in params:
         return 1.0 + _number(params["n_estimators"], 100) * depth
     return 1.0 + _number(params.get("max_iter"), 100) * depth if "max_leaf_nodes" in params else 1.0

@@ -86,7 +86,7 @@ def fit_detector(detector: Any, X: Any) -> Any:
     'market'
     """
     if hasattr(detector, "fit") and not isinstance(detector, type):
-        return clone(detector).fit(X)
+        return clone(detector, safe=False).fit(X)
     if detector is None or isinstance(detector, str) or (callable(detector) and not isinstance(detector, type)):
         return detector
     raise ValueError(
@@ -130,7 +130,9 @@ def detect(detector: Any, X: Any) -> Any:
         probabilities = detector.predict_proba(X)
         if hasattr(probabilities, "columns"):
             return probabilities
-        return pd.DataFrame(probabilities, columns=pd.Index(_classes(detector, np.shape(probabilities)[1]), dtype=object))
+        return pd.DataFrame(
+            probabilities, columns=pd.Index(_classes(detector, np.shape(probabilities)[1]), dtype=object)
+        )
     if hasattr(detector, "predict"):
         return detector.predict(X)
     if callable(detector):
@@ -160,8 +162,8 @@ def detect_forward(
         All regimes.
     memberships : ndarray of shape (n_samples, n_regimes)
         Memberships; those of a fold's test rows come from its own detector. A clusterer numbers its clusters anew in
-        every fit: whole numbers are matched from fit to fold to fold by the rows that both knew. Other labels are
-        taken at their word.
+        every fit: whole numbers are matched from fold to fold by the rows that both knew, and in the end, all at once,
+        with those of ``fitted``. Other labels are taken at their word.
 
     Examples
     --------
@@ -171,18 +173,29 @@ def detect_forward(
     ('all',)
     """
     final = _table(fitted, X)
-    # The fit on all rows sets the numbers, since later rows are numbered by it; each fold is matched to it on rows
-    # that were in the fold's own past, and only the number changes, never which rows belong together.
-    folds = []
+    folds: list[tuple[Any, pd.DataFrame]] = []
+    last = None
     for train, test in splits:
         own = _table(fit_detector(detector, take_rows(X, train)), take_rows(X, slice(0, int(max(test)) + 1)))
-        known = np.intersect1d(train, np.arange(len(own)))
-        folds.append((test, own.rename(columns=matched_numbers(final.iloc[known], own.iloc[known])).iloc[test]))
-    names = tuple(dict.fromkeys(name for table in (final, *(table for _, table in folds)) for name in table.columns))
+        if last is not None:
+            known = np.intersect1d(train, np.arange(min(len(own), len(last))))
+            own = own.rename(columns=matched_numbers(last.iloc[known], own.iloc[known]))
+        folds.append((test, own.iloc[test]))
+        last = own
+    # Later rows are numbered by the fit on all rows, so its numbers are kept. It knows the future of every fold, and
+    # may therefore only rename them all alike: never which rows belong together, within a fold or between folds.
+    found = _stacked([table for _, table in folds], [test for test, _ in folds])
+    found = found.rename(columns=matched_numbers(final.iloc[found.index], found))
+    names = tuple(dict.fromkeys([*final.columns, *found.columns]))
     memberships = encode_memberships(final, names, len(final))
-    for test, table in folds:
-        memberships[test] = encode_memberships(table, names, len(test))
+    memberships[found.index] = encode_memberships(found, names, len(found))
     return names, memberships
+
+
+def _stacked(tables: Sequence[pd.DataFrame], rows: Sequence[Any]) -> pd.DataFrame:
+    """Put the folds' tables one below the other; a row that several folds predict is read from the last of them."""
+    stacked = pd.concat([table.set_axis(np.asarray(test), axis=0) for table, test in zip(tables, rows, strict=True)])
+    return stacked.fillna(0.0).loc[lambda table: ~table.index.duplicated(keep="last")]
 
 
 def matched_numbers(reference: pd.DataFrame, table: pd.DataFrame) -> dict[Hashable, Hashable]:

@@ -41,7 +41,7 @@ def regime_names(regimes: Any) -> tuple[Hashable, ...]:
     """
     table = _as_probabilities(regimes)
     if table is not None:
-        return tuple(table.columns)
+        return _checked_names(table.columns)
     labels = _as_labels(regimes)
     names = set(labels[~pd.isna(labels)])
     if len(names) > _MOST_LABELS and len(names) > len(labels) // 2:
@@ -49,7 +49,17 @@ def regime_names(regimes: Any) -> tuple[Hashable, ...]:
             f"regimes holds {len(names)} different labels in {len(labels)} rows, for example "
             f"{shown(next(iter(names)))}: that is a measurement, not a regime. Cut it into a few named bins first."
         )
-    return tuple(_sorted(names))
+    return _checked_names(_sorted(names))
+
+
+def _checked_names(names: Iterable[Hashable]) -> tuple[Hashable, ...]:
+    checked = tuple(names)
+    doubles = [name for name in checked if checked.count(name) > 1]
+    if doubles:
+        raise ValueError(f"regimes has several columns named {shown(doubles[0])}: give each regime a name of its own.")
+    if "pooled" in checked:
+        raise ValueError("regimes holds the label 'pooled', which names the answer for all regimes. Rename it.")
+    return checked
 
 
 def encode_memberships(regimes: Any, names: Sequence[Hashable], n_samples: int) -> NDArray[np.float64]:
@@ -82,7 +92,7 @@ def encode_memberships(regimes: Any, names: Sequence[Hashable], n_samples: int) 
            [0., 0.],
            [0., 0.]])
     """
-    if regimes is None or not len(names):
+    if regimes is None:
         return np.zeros((n_samples, len(names)))
     table = _as_probabilities(regimes)
     n_rows = len(_as_labels(regimes)) if table is None else len(table)
@@ -95,11 +105,26 @@ def encode_memberships(regimes: Any, names: Sequence[Hashable], n_samples: int) 
         rows = np.flatnonzero(known >= 0)
         memberships[rows, known[rows]] = 1.0
         return memberships
-    probabilities = _checked_probabilities(table.to_numpy(dtype=float))
+    probabilities = _checked_probabilities(_numbers(table))
     for j, name in enumerate(table.columns):
         if name in position:
             memberships[:, position[name]] += probabilities[:, j]
     return memberships
+
+
+def _numbers(table: pd.DataFrame) -> NDArray[np.float64]:
+    try:
+        return table.to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        first = next(value for value in table.to_numpy(dtype=object).ravel() if not _is_number(value))
+        raise ValueError(
+            f"regimes has {table.shape[1]} columns, so it must hold probabilities; got {shown(first)}. For labels pass "
+            f"a 1-D array, one label per row of X."
+        ) from None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number, np.bool_)) or value is None or value is pd.NA
 
 
 def _checked_probabilities(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -123,7 +148,7 @@ def _as_probabilities(regimes: Any) -> pd.DataFrame | None:
         table = regimes
     elif hasattr(regimes, "columns"):
         table = pd.DataFrame(regimes.to_numpy(), columns=list(regimes.columns))
-    elif np.ndim(regimes) == 2 and not _is_listed(regimes):
+    elif _is_matrix(regimes):
         table = pd.DataFrame(np.asarray(regimes))
     else:
         return None
@@ -136,16 +161,25 @@ def _as_labels(regimes: Any) -> NDArray[Any]:
     if isinstance(regimes, (str, bytes)) or not hasattr(regimes, "__iter__"):
         raise ValueError(f"regimes must hold one label per row of X; got {shown(regimes)}.")
     given: Any = regimes[regimes.columns[0]] if hasattr(regimes, "columns") else regimes
+    if not isinstance(given, np.ndarray) and _is_matrix(given):
+        given = np.asarray(given)
     values = list(given.ravel()) if isinstance(given, np.ndarray) else list(given)
     labels: NDArray[Any] = np.empty(len(values), dtype=object)
     for i, value in enumerate(values):
+        if not isinstance(value, Hashable):
+            raise ValueError(f"regimes must hold one label per row of X; got {shown(value)} in row {i}.")
         labels[i] = value
     return labels
 
 
-def _is_listed(regimes: Any) -> bool:
-    """Whether rows are tuples (which are labels) rather than lists or arrays of numbers."""
-    return not isinstance(regimes, np.ndarray) and len(regimes) > 0 and isinstance(regimes[0], tuple)
+def _is_matrix(regimes: Any) -> bool:
+    """Whether there is a row of several values for each row of X; rows that are tuples are labels instead."""
+    if isinstance(regimes, (list, tuple)) and any(isinstance(row, tuple) for row in regimes):
+        return False
+    try:
+        return np.ndim(regimes) == 2
+    except ValueError:  # rows of different lengths
+        return False
 
 
 def _sorted(names: Iterable[Any]) -> list[Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skensemble._checks import LookAheadWarning, shown
+from skensemble._checks import LookAheadWarning, check_number, shown
 from skensemble.splits._forward import ForwardSplit
 from skensemble.splits._intervals import Rows, Span, looks_ahead, purge
 
@@ -48,12 +48,12 @@ def make_folds(
     Returns
     -------
     list of (train, test)
-        Row numbers.
+        Row numbers. A fold that is left without training rows is skipped.
 
     Raises
     ------
     ValueError
-        If ``cv`` is nothing of these or names rows that are not there.
+        If ``cv`` is nothing of these, names rows that are not there, or leaves no fold.
 
     Examples
     --------
@@ -62,6 +62,7 @@ def make_folds(
     [(30, 30), (60, 30)]
     """
     if cv is None or (isinstance(cv, (int, np.integer)) and not isinstance(cv, bool)):
+        check_number(5 if cv is None else cv, "cv", owner, low=1, integer=True)
         cv = ForwardSplit(5 if cv is None else int(cv), label_horizon=label_horizon, embargo=embargo)
     if hasattr(cv, "split") and not isinstance(cv, (str, type)):
         given = list(cv.split(X, y, **(params or {})))
@@ -80,7 +81,14 @@ def make_folds(
         train, test = _checked(fold, number, n_samples, owner)
         # Folds that were cut here are purged already; once more changes nothing.
         kept = purge(train, test, n_samples=n_samples, times=times, label_horizon=label_horizon, embargo=embargo)
-        folds.append((kept, test))
+        if len(kept):
+            folds.append((kept, test))
+    if not folds:
+        raise ValueError(
+            f"cv of {owner} leaves no fold with rows to learn from: it gave {len(given)} folds, which were purged with "
+            f"label_horizon={shown(label_horizon)} and embargo={shown(embargo)}. Pass more rows, shorter lengths, or "
+            f"folds as a list (a generator can be read only once)."
+        )
     if any(looks_ahead(train, test) for train, test in folds):
         warnings.warn(
             f"cv of {owner} trains on rows later than those it predicts: the weights learned from it look ahead and "
@@ -94,7 +102,9 @@ def make_folds(
 def _checked(fold: Any, number: int, n_samples: int, owner: str) -> tuple[Rows, Rows]:
     if not isinstance(fold, (tuple, list)) or len(fold) != 2:
         raise ValueError(f"cv of {owner} must give pairs (train, test) of row numbers; fold {number} is {shown(fold)}.")
-    train, test = (_row_numbers(rows) for rows in fold)
+    train, test = (_row_numbers(rows, number, owner) for rows in fold)
+    if not len(test):
+        raise ValueError(f"cv of {owner}: fold {number} has no rows to predict. Leave it out.")
     for rows in (train, test):
         if len(rows) and not (rows.min() >= 0 and rows.max() < n_samples):
             raise ValueError(
@@ -104,6 +114,12 @@ def _checked(fold: Any, number: int, n_samples: int, owner: str) -> tuple[Rows, 
     return train, test
 
 
-def _row_numbers(rows: Any) -> Rows:
-    rows = np.asarray(rows)
-    return np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
+def _row_numbers(given: Any, number: int, owner: str) -> Rows:
+    rows = np.asarray(given)
+    if rows.dtype == bool:
+        return np.flatnonzero(rows)
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+        raise ValueError(
+            f"cv of {owner} must give pairs (train, test) of row numbers; fold {number} holds {shown(given)}."
+        )
+    return rows.astype(np.intp)

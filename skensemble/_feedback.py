@@ -1,0 +1,250 @@
+"""From what was said and what came true to the figures that the ledger counts."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from skensemble._checks import shown
+from skensemble.combiners import awake_models, default_loss, equal_weights, weighted_mean
+from skensemble.explanation import Explanation
+from skensemble.performance import Ledger, trade_outcomes
+
+__all__ = ["class_sides", "inferred_frequency", "outcome_moments", "recorded", "said_earlier", "with_scores"]
+
+Array = NDArray[np.float64]
+_YEAR = pd.Timedelta(days=365.25)
+
+
+def recorded(
+    ledger: Ledger,
+    said: Array,
+    combined: Array,
+    weights: Array,
+    targets: Array,
+    memberships: Array,
+    counted: Array,
+    *,
+    returns: Array | None = None,
+    sides: Array | None = None,
+) -> Ledger:
+    """Return the ledger with more rows: of every model, the ensemble, equal weights and the best model so far.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The record so far.
+    said : ndarray of shape (n_samples, n_models, n_outputs)
+        What the models said; NaN where asleep.
+    combined : ndarray of shape (n_samples, n_outputs)
+        What the ensemble said.
+    weights : ndarray of shape (n_samples, n_models)
+        The weights behind it.
+    targets : ndarray of shape (n_samples, n_outputs)
+        What came true.
+    memberships : ndarray of shape (n_samples, n_regimes)
+        Memberships of the rows.
+    counted : ndarray of shape (n_samples,)
+        How much each row counts.
+    returns : ndarray of shape (n_samples,), default=None
+        Return of a long position, as a fraction; ``None`` leaves the trading figures out.
+    sides : ndarray of shape (n_classes,), default=None
+        Side that each class stands for; ``None`` for numbers, whose sign is the side.
+
+    Returns
+    -------
+    Ledger
+        A new one.
+    """
+    n_models = said.shape[1]
+    awake = awake_models(said)
+    loss = default_loss(targets.shape[1])
+    leaders = ledger.leaders(loss(targets, said), sample_weight=counted)
+    rivals = [combined, weighted_mean(equal_weights(awake), said), said[np.arange(len(said)), leaders]]
+    everyone = np.concatenate([said, np.stack(rivals, axis=1)], axis=1)
+    heard = awake_models(everyone)
+    losses = loss(targets, everyone)
+    wins: Array | None = None
+    profits: Array | None = None
+    if targets.shape[1] == 1:
+        stance = np.where(heard, np.sign(everyone[:, :, 0]), np.nan)
+        errors = said[:, :, 0] - targets
+        if returns is not None:
+            wins, profits = trade_outcomes(stance, returns)
+    else:
+        stance = np.where(heard, np.where(np.isfinite(everyone), everyone, -1.0).argmax(axis=2), np.nan)
+        errors = losses[:, :n_models]
+        wins = np.where(heard, stance == targets.argmax(axis=1)[:, None], np.nan)
+        if returns is not None and sides is not None:
+            taken = np.where(heard, sides[np.where(heard, stance, 0).astype(int)], np.nan)
+            profits = trade_outcomes(taken, returns)[1]
+    same = stance[:, :n_models] == stance[:, [n_models]]
+    agreements = np.full(losses.shape, np.nan)
+    agreements[:, :n_models] = np.where(awake, same, np.nan)
+    agreements[:, n_models] = np.minimum((weights * same).sum(axis=1), 1.0)
+    return ledger.updated(
+        memberships,
+        losses=losses,
+        wins=wins,
+        profits_bps=profits,
+        agreements=agreements,
+        errors=errors,
+        sample_weight=counted,
+    )
+
+
+def class_sides(targets: Array, returns: Array | None, counted: Array) -> Array | None:
+    """Side that each class stands for: the sign of its mean return on the training rows.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_samples, n_classes)
+        Classes, one column each.
+    returns : ndarray of shape (n_samples,) or None
+        Returns; ``None`` tells nothing.
+    counted : ndarray of shape (n_samples,)
+        How much each row counts.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,) or None
+        1 long, -1 short, 0 neither.
+    """
+    if returns is None or targets.shape[1] == 1:
+        return None
+    return np.sign((counted * returns) @ targets)
+
+
+def inferred_frequency(index: Any) -> float | None:
+    """Rows per year of a DatetimeIndex, told from its first and last time; None for anything else.
+
+    Parameters
+    ----------
+    index : object
+        The index of X.
+
+    Returns
+    -------
+    float or None
+        Different times per year; ``None`` where there are fewer than 30 or no times at all.
+    """
+    if not isinstance(index, pd.DatetimeIndex) or index.nunique() < 30:
+        return None
+    return float((index.nunique() - 1) / ((index[-1] - index[0]) / _YEAR))
+
+
+def said_earlier(
+    explanation: Explanation,
+    models: Sequence[str],
+    regimes: Sequence[Hashable],
+    classes: Sequence[Hashable] | None,
+) -> tuple[Array, Array, Array]:
+    """Bring what was said earlier, perhaps before the last retrain, into the order of models, regimes and classes now.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        What was said.
+    models : sequence of str
+        Models now. One that was not there then was asleep; one that is gone leaves no trace.
+    regimes : sequence of hashable
+        Regimes now.
+    classes : sequence of hashable or None
+        Classes now.
+
+    Returns
+    -------
+    said : ndarray of shape (n_samples, n_models, n_outputs)
+        What the models said.
+    weights : ndarray of shape (n_samples, n_models)
+        Weights behind it.
+    memberships : ndarray of shape (n_samples, n_regimes)
+        Memberships then.
+
+    Raises
+    ------
+    ValueError
+        If ``explanation`` is no explanation, or one of another task or of other classes.
+    """
+    if not isinstance(explanation, Explanation):
+        raise ValueError(f"predictions must be an Explanation as explain() returns it; got {shown(explanation)}.")
+    if (classes is None) != (explanation.classes is None) or set(explanation.classes or ()) - set(classes or ()):
+        raise ValueError(
+            f"predictions is an explanation of the classes {shown(explanation.classes)}; this ensemble knows "
+            f"{shown(None if classes is None else tuple(classes))}."
+        )
+    n_samples = len(explanation)
+    outputs = [0] if classes is None else [list(classes).index(label) for label in explanation.classes or ()]
+    said = np.full((n_samples, len(models), 1 if classes is None else len(classes)), np.nan)
+    weights = np.zeros((n_samples, len(models)))
+    for k, name in enumerate(explanation.models):
+        if name in models:
+            now = list(models).index(name)
+            said[:, now] = np.where(explanation.asleep[:, [k]], np.nan, 0.0)
+            said[:, now, outputs] = explanation.member_predictions[:, k]
+            weights[:, now] = explanation.weights[:, k]
+    memberships = np.zeros((n_samples, len(regimes)))
+    for r, regime in enumerate(explanation.regimes):
+        if regime in regimes:
+            memberships[:, list(regimes).index(regime)] = explanation.memberships[:, r]
+    return said, weights, memberships
+
+
+def outcome_moments(moments: Array | None, targets: Array, memberships: Array, counted: Array) -> Array:
+    """Sums of what came true, of ones, deviations and their squares, pooled and per regime; row by row.
+
+    Parameters
+    ----------
+    moments : ndarray of shape (4, 1 + n_regimes) or None
+        The sums so far: number, sum and sum of squares of the distance to the origin, and the origin.
+    targets : ndarray of shape (n_samples, n_outputs)
+        What came true; only numbers are summed.
+    memberships : ndarray of shape (n_samples, n_regimes)
+        Memberships of the rows.
+    counted : ndarray of shape (n_samples,)
+        How much each row counts.
+
+    Returns
+    -------
+    ndarray of shape (4, 1 + n_regimes)
+        New sums.
+    """
+    shares = np.column_stack([np.ones(len(counted)), memberships]) * counted[:, None]
+    if moments is None:
+        origin = targets[0, 0] if len(targets) else 0.0
+        moments = np.vstack([np.zeros((3, shares.shape[1])), np.full(shares.shape[1], origin)])
+    distance = (targets[:, 0] - moments[3, 0])[:, None]
+    rows = np.stack([shares, shares * distance, shares * distance**2], axis=1)
+    return np.vstack([np.add.accumulate(np.concatenate([moments[None, :3], rows]), axis=0)[-1], moments[3:]])
+
+
+def with_scores(frame: pd.DataFrame, moments: Array | None, regimes: Sequence[Hashable]) -> pd.DataFrame:
+    """Add what scikit-learn calls a score: R² for numbers, accuracy for classes.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Of a `Ledger`.
+    moments : ndarray of shape (4, 1 + n_regimes) or None
+        From `outcome_moments`; ``None`` for classes.
+    regimes : sequence of hashable
+        Names of the regimes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the column ``score`` behind ``loss``.
+    """
+    if moments is None:
+        score = frame["win_rate"].to_numpy()
+    else:
+        n = np.maximum(moments[0], 1.0)
+        variance = dict(zip(("pooled", *regimes), moments[2] / n - (moments[1] / n) ** 2, strict=True))
+        of_regime = np.array([variance[regime] for regime in frame["regime"]])
+        score = np.where(of_regime > 0, 1.0 - frame["loss"] / np.where(of_regime > 0, of_regime, 1.0), np.nan)
+    frame.insert(list(frame.columns).index("loss") + 1, "score", score)
+    return frame

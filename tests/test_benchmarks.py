@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import sys
+import warnings
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import __main__, speed
+from benchmarks.speed._contenders import MEMBERS, TASKS, Setting, contenders, table
+from benchmarks.speed._report import COMPARISONS, FULL_ROWS
+from benchmarks.speed._rounds import in_turns
+from benchmarks.speed._schedule import _bound
+from skensemble._checks import LookAheadWarning
+
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+
+
+def test_the_smallest_setting_runs_prints_and_keeps_every_measurement(tmp_path, capsys):
+    path = tmp_path / "speed.csv"
+    speed.main(["--quick", "--save", str(path)])
+    printed = capsys.readouterr().out
+    kept = pd.read_csv(path, comment="#")
+    assert {"fit", "predict", "import", "memory fit", "makespan"} <= set(kept["what"])
+    assert (kept["value"] > 0).all()
+    assert not kept.duplicated([name for name in kept if name not in ("value", "unit")]).any()
+    assert "sklearn voting × 2" in printed
+    for word in ("command: python -m benchmarks speed --quick", "date", "scikit-learn", "cores"):
+        assert word in printed
+        assert f"# {word}" in path.read_text()
+
+
+@pytest.mark.parametrize(("task", "kind"), list(product(TASKS, MEMBERS)))
+def test_both_sides_get_the_same_members_and_folds(task, kind):
+    X, y = table(task, 60)
+    ready = contenders(Setting(task, kind, 60, 1))
+    assert {name for _, ours, rival, _ in COMPARISONS for name in (ours, rival)} == set(ready)
+    assert len({str(model.estimators) for model in ready.values()}) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookAheadWarning)
+        for model in ready.values():
+            assert np.shape(model.fit(X, y).predict(X)) == (60,)
+
+
+def test_every_round_runs_each_once_and_starts_with_another():
+    seen = []
+    calls = {name: lambda name=name: seen.append(name) for name in "abc"}
+    assert [(number, name) for number, name, _ in in_turns(calls, 2)] == list(zip([0] * 3 + [1] * 3, seen, strict=True))
+    assert seen == ["a", "b", "c", "b", "c", "a"]
+
+
+def test_no_order_of_tasks_beats_the_bound():
+    assert _bound([(0.0, 3.0), (0.0, 1.0)]) == 3.0
+    assert _bound([(0.0, 2.0), (0.0, 2.0), (2.0, 4.0)]) == 3.0
+
+
+def test_kept_results_say_what_made_them():
+    for path in RESULTS.glob("speed*.csv"):
+        head = [line for line in path.read_text().splitlines() if line.startswith("# ")]
+        assert {"command", "date", "python", "scikit-learn", "cores"} <= {line[2:].split(":")[0] for line in head}
+        assert set(pd.read_csv(path, comment="#")["rows"].dropna()) <= set(FULL_ROWS)
+
+
+def test_an_unknown_benchmark_is_refused_with_the_names_that_exist(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "speeed"])
+    with pytest.raises(SystemExit, match=r"\{speed\}"):
+        __main__.main()
