@@ -21,16 +21,18 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skensemble._carry import idle_after, latest, resting_models
 from skensemble._checks import ModelFailureWarning, check_choice, check_columns, check_number, shown
-from skensemble._compat import check_sample_weight, take_rows, visual_block
+from skensemble._compat import check_sample_weight, visual_block
 from skensemble._composition import NamedParts, pairs
-from skensemble._feedback import class_sides, inferred_frequency, outcome_moments, recorded, said_earlier, with_scores
+from skensemble._feedback import outcome_moments, recorded, said_earlier, with_scores
+from skensemble._learning import learned
 from skensemble._members import checked_models, listed_models, warn_about_weights
 from skensemble._training import AsleepModel, OutOfFold, Training, outputs, seeded, train, weight_params
 from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedVoting
-from skensemble.explanation import Explanation, agreement, confidence, spread, spread_levels
+from skensemble.explanation import Explanation, agreement, confidence, spread
 from skensemble.performance import Ledger
-from skensemble.regimes import detect, detect_forward, encode_memberships, fit_detector, regime_names
+from skensemble.regimes import detect, detect_forward, encode_memberships, fit_detector, joined_names, regime_names
 from skensemble.splits import check_time_order, make_folds
 
 __all__ = ["RegimeAwareEnsemble", "outcomes"]
@@ -53,6 +55,18 @@ class RegimeAwareEnsemble(NamedParts):
 
     _task: ClassVar[str]
     estimators: list[Any] | None
+    classes_: NDArray[Any]
+    combiner_: Combiner
+    ledger_: Ledger
+    learned_until_: Any
+    model_names_: tuple[str, ...]
+    regimes_: tuple[Hashable, ...]
+    selected_models_: tuple[str, ...]
+    out_of_fold_: OutOfFold
+    _idle: NDArray[np.intp]
+    _moments: Array
+    _sides: Array | None
+    _spread_levels: Array
 
     def __init__(
         self,
@@ -65,6 +79,10 @@ class RegimeAwareEnsemble(NamedParts):
         regime_detector: Any = None,
         lookback: int = 50,
         periods_per_year: float | None = None,
+        max_models: int | None = None,
+        min_weight: float = 0.01,
+        rest_after: int = 500,
+        warm_start: bool = False,
         on_error: str = "warn",
         random_state: Any = None,
         n_jobs: int | None = None,
@@ -77,6 +95,10 @@ class RegimeAwareEnsemble(NamedParts):
         self.regime_detector = regime_detector
         self.lookback = lookback
         self.periods_per_year = periods_per_year
+        self.max_models = max_models
+        self.min_weight = min_weight
+        self.rest_after = rest_after
+        self.warm_start = warm_start
         self.on_error = on_error
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -121,7 +143,10 @@ class RegimeAwareEnsemble(NamedParts):
             If the input or a parameter is wrong, in words that say which and what to do, or if no model could be
             trained.
         """
+        past = vars(self).copy() if self.warm_start and hasattr(self, "combiner_") else {}
         X, y, targets = self._validated(X, y)
+        if not np.array_equal(past.get("classes_", ()), getattr(self, "classes_", ())):
+            past = {}
         weight = self._checked_weight(sample_weight, X)
         returns = self._checked_returns(returns, y)
         self._check_parameters()
@@ -142,7 +167,7 @@ class RegimeAwareEnsemble(NamedParts):
             params=routed.splitter,
         )
         splits = [fold for fold in splits if weight is None or weight[fold[0]].any()]
-        names, memberships, detector = self._fit_regimes(X, regimes, splits, unfitted)
+        names, memberships, detector = self._fit_regimes(X, regimes, splits, unfitted, past.get("regimes_", ()))
         training = train(
             seeded(models, seed),
             X,
@@ -151,43 +176,34 @@ class RegimeAwareEnsemble(NamedParts):
             sample_weight=weight,
             fit_params=routed.models,
             classes=getattr(self, "classes_", None),
+            resting=resting_models(past, [name for name, _ in models], self.rest_after, self.max_models),
             n_jobs=self.n_jobs,
         )
         self._report_failures(training)
-        counted = np.ones(len(y)) if weight is None else weight
-        record = _out_of_fold(training, targets, memberships, counted, combiner, X)
-        sides = class_sides(targets, returns, counted)
-        frequency = inferred_frequency(getattr(X, "index", None))
-        ledger = Ledger(
-            [name for name, _ in models],
+        attributes = learned(
+            training,
+            combiner,
+            models,
             names,
+            X,
+            targets,
+            memberships,
+            np.ones(len(y)) if weight is None else weight,
+            past=past,
+            returns=returns,
             lookback=self.lookback,
-            periods_per_year=frequency if self.periods_per_year is None else self.periods_per_year,
+            periods_per_year=self.periods_per_year,
+            min_weight=self.min_weight,
+            max_models=self.max_models,
         )
-        ledger = recorded(
-            ledger,
-            record.predictions,
-            record.combined,
-            record.weights,
-            record.targets,
-            record.memberships,
-            record.sample_weight,
-            returns=None if returns is None else returns[record.rows],
-            sides=sides,
-        )
-        self.model_names_ = tuple(name for name, _ in models)
-        self.estimators_ = training.estimators
-        self.named_estimators_ = Bunch(**dict(zip(self.model_names_, training.estimators, strict=True)))
-        self.regimes_ = names
+        for name, value in attributes.items():
+            setattr(self, name, value)
+        self.estimators_ = [
+            model if name in self.selected_models_ or isinstance(model, AsleepModel) else AsleepModel("not selected")
+            for (name, _), model in zip(models, training.estimators, strict=True)
+        ]
+        self.named_estimators_ = Bunch(**dict(zip(self.model_names_, self.estimators_, strict=True)))
         self.regime_detector_ = detector
-        self.combiner_ = combiner
-        self.ledger_ = ledger
-        self.out_of_fold_ = record
-        self.n_excluded_ = len(y) - len(record.rows)
-        self._sides = sides
-        self._moments = outcome_moments(None, record.targets, record.memberships, record.sample_weight)
-        apart = spread(record.predictions, record.weights, record.combined)
-        self._spread_levels = spread_levels(apart[record.sample_weight > 0])
         return self
 
     def partial_update(
@@ -230,7 +246,8 @@ class RegimeAwareEnsemble(NamedParts):
 
         Notes
         -----
-        In a Pipeline: ``pipe[-1].partial_update(pipe[:-1].transform(X), y)``. One thread may update while others
+        n rows at once give the bits of n calls where the models do: all named ones but ``"mlp"``, whose matrix products
+        round by batch. In a Pipeline: ``pipe[-1].partial_update(pipe[:-1].transform(X), y)``. One thread may update while others
         predict: each of them sees the weights before or those after.
         """
         check_is_fitted(self, "combiner_")
@@ -274,7 +291,15 @@ class RegimeAwareEnsemble(NamedParts):
             sides=self._sides,
         )
         moments = outcome_moments(self._moments, targets, memberships, counted)
-        self.combiner_, self.ledger_, self._moments = combiner, ledger, moments
+        idle = idle_after(self._idle, weights, self.min_weight)
+        until = latest(self.learned_until_, X if predictions is None else predictions)
+        self.combiner_, self.ledger_, self._moments, self._idle, self.learned_until_ = (
+            combiner,
+            ledger,
+            moments,
+            idle,
+            until,
+        )
         return self
 
     def explain(self, X: Any, *, regimes: Any = None) -> Explanation:
@@ -450,6 +475,10 @@ class RegimeAwareEnsemble(NamedParts):
                     f"got {shown(self.n_jobs)}."
                 )
         check_number(self.lookback, "lookback", who, low=1, integer=True)
+        if self.max_models is not None:
+            check_number(self.max_models, "max_models", who, low=1, integer=True)
+        check_number(self.min_weight, "min_weight", who, low=0, high=1)
+        check_number(self.rest_after, "rest_after", who, low=1, integer=True)
         if self.periods_per_year is not None:
             check_number(self.periods_per_year, "periods_per_year", who, low=0, open_low=True)
 
@@ -496,19 +525,28 @@ class RegimeAwareEnsemble(NamedParts):
         return Bunch(models=each, splitter={key: fit_params[key] for key in fit_params if fit_params[key] is not None})
 
     def _fit_regimes(
-        self, X: Any, regimes: Any, splits: Sequence[tuple[Rows, Rows]], unfitted: Any
+        self,
+        X: Any,
+        regimes: Any,
+        splits: Sequence[tuple[Rows, Rows]],
+        unfitted: Any,
+        known: tuple[Hashable, ...],
     ) -> tuple[tuple[Hashable, ...], Array, Any]:
         """Regime names, memberships of the training rows as they were known at each row, and the fitted detector."""
         n_samples = X.shape[0]
         detector = fit_detector(unfitted, X)
         if regimes is not None:
             _check_same_times(X, regimes, "regimes")
-            names: tuple[Hashable, ...] = regime_names(regimes)
+            names = joined_names(known, regime_names(regimes))
             return names, encode_memberships(regimes, names, n_samples), detector
         if hasattr(detector, "fit"):
-            return *detect_forward(unfitted, detector, X, splits), detector
+            found, own = detect_forward(unfitted, detector, X, splits)
+            names = joined_names(known, found)
+            memberships = np.zeros((n_samples, len(names)))
+            memberships[:, [names.index(name) for name in found]] = own
+            return names, memberships, detector
         found = detect(detector, X)
-        names = () if found is None else regime_names(found)
+        names = joined_names(known, () if found is None else regime_names(found))
         return names, encode_memberships(found, names, n_samples), detector
 
     def _report_failures(self, training: Training) -> None:
@@ -610,18 +648,6 @@ def _check_same_times(X: Any, values: Any, name: str) -> None:
             f"X and {name} are not of the same times: row {row} of X is {times[row]}, of {name} {other[row]}. Align "
             f"them, for example {name} = {name}.loc[X.index]."
         )
-
-
-def _out_of_fold(
-    training: Training, targets: Array, memberships: Array, counted: Array, combiner: Combiner, X: Any
-) -> OutOfFold:
-    """Fit the combiner on the rows that some fold predicted, and keep what it would have said of each."""
-    rows = np.flatnonzero(np.isfinite(training.predictions).all(axis=2).any(axis=1))
-    predictions, folds = training.predictions[rows], training.folds[rows]
-    combined, weights = combiner.fit_forward(
-        predictions, targets[rows], memberships[rows], counted[rows], folds, features=take_rows(X, rows)
-    )
-    return OutOfFold(rows, folds, targets[rows], predictions, memberships[rows], counted[rows], combined, weights)
 
 
 def outcomes(y: Any, n_samples: int, owner: str) -> NDArray[Any]:

@@ -31,6 +31,7 @@ def recorded(
     *,
     returns: Array | None = None,
     sides: Array | None = None,
+    known: NDArray[np.bool_] | None = None,
 ) -> Ledger:
     """Return the ledger with more rows: of every model, the ensemble, equal weights and the best model so far.
 
@@ -54,6 +55,9 @@ def recorded(
         Return of a long position, as a fraction; ``None`` leaves the trading figures out.
     sides : ndarray of shape (n_classes,), default=None
         Side that each class stands for; ``None`` for numbers, whose sign is the side.
+    known : ndarray of shape (n_samples,), default=None
+        Rows that are on record already and are news to some models only: they do not count again for the ensemble and
+        its rivals.
 
     Returns
     -------
@@ -66,6 +70,8 @@ def recorded(
     leaders = ledger.leaders(loss(targets, said), sample_weight=counted)
     rivals = [combined, weighted_mean(equal_weights(awake), said), said[np.arange(len(said)), leaders]]
     everyone = np.concatenate([said, np.stack(rivals, axis=1)], axis=1)
+    if known is not None:
+        everyone[known, n_models:] = np.nan
     heard = awake_models(everyone)
     losses = loss(targets, everyone)
     wins: Array | None = None
@@ -85,7 +91,7 @@ def recorded(
     same = stance[:, :n_models] == stance[:, [n_models]]
     agreements = np.full(losses.shape, np.nan)
     agreements[:, :n_models] = np.where(awake, same, np.nan)
-    agreements[:, n_models] = np.minimum((weights * same).sum(axis=1), 1.0)
+    agreements[:, n_models] = np.where(heard[:, n_models], np.minimum((weights * same).sum(axis=1), 1.0), np.nan)
     return ledger.updated(
         memberships,
         losses=losses,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
@@ -115,6 +115,7 @@ class _Task:
     """One fit: of one model on some rows, and the rows to predict with it (none: keep the model)."""
 
     model: int
+    fold: int
     name: str
     estimator: Any
     train: Rows
@@ -131,6 +132,7 @@ def train(
     sample_weight: Array | None = None,
     fit_params: Mapping[str, Mapping[str, Any]] | None = None,
     classes: NDArray[Any] | None = None,
+    resting: Collection[str] = (),
     n_jobs: int | None = None,
 ) -> Training:
     """Fit every model on every fold and on all rows, as one flat list of tasks.
@@ -151,6 +153,8 @@ def train(
         Arguments for each model's ``fit``, sample weights among them; what has one entry per row is cut to the fold.
     classes : ndarray of shape (n_classes,), default=None
         Sorted class labels; ``None`` for regression.
+    resting : collection of str, default=()
+        Models that are not fitted: they sleep.
     n_jobs : int, default=None
         Tasks at a time, as joblib takes it. The models run on one thread each while tasks run side by side.
 
@@ -166,9 +170,9 @@ def train(
     for k, (name, model) in enumerate(models):
         params = (fit_params or {}).get(name, {})
         ready = _with_threads(model, threads)
-        for fold_train, fold_test in [*splits, (everything, None)]:
+        for fold, (fold_train, fold_test) in enumerate([*splits, (everything, None)] if name not in resting else []):
             kept = fold_train if sample_weight is None else fold_train[sample_weight[fold_train] > 0]
-            tasks.append(_Task(k, name, ready, kept, fold_test, params))
+            tasks.append(_Task(k, fold, name, ready, kept, fold_test, params))
     cost = [relative_cost(task.estimator) * len(task.train) for task in tasks]
     order = sorted(range(len(tasks)), key=lambda i: -cost[i])
     # BLAS has one pool for the whole process: it is limited here, once, and not by tasks that overlap.
@@ -302,12 +306,11 @@ def _gathered(
     folds = np.full(n_samples, -1, dtype=np.intp)
     for number, (_, test) in enumerate(splits):
         folds[test] = number
-    estimators: list[Any] = [None] * len(models)
+    estimators: list[Any] = [AsleepModel("it rests: it had long carried next to nothing") for _ in models]
     failures: dict[str, list[str]] = {}
-    for position, (task, (result, error)) in enumerate(zip(tasks, results, strict=True)):
-        fold = position % (len(splits) + 1)
+    for task, (result, error) in zip(tasks, results, strict=True):
         if error is not None:
-            where = "on all rows" if task.test is None else f"in fold {fold}"
+            where = "on all rows" if task.test is None else f"in fold {task.fold}"
             failures.setdefault(task.name, []).append(f"{where}: {error}")
         if task.test is None:
             estimators[task.model] = AsleepModel(error) if error is not None else result

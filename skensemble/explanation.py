@@ -180,8 +180,9 @@ def spread(predictions: Array, weights: Array, combined: Array) -> Array:
     >>> spread(np.array([[[1.0], [3.0]]]), np.array([[0.5, 0.5]]), np.array([[2.0]]))
     array([1.])
     """
-    distance = np.where(np.isfinite(predictions), predictions, 0.0) - combined[:, None, :]
-    return np.sqrt(np.einsum("nm,nmk->n", weights, distance**2))
+    distance = np.where(weights[:, :, None] > 0, predictions - combined[:, None, :], 0.0)
+    with np.errstate(over="ignore"):
+        return np.sqrt(np.einsum("nm,nmk->n", weights, distance**2))
 
 
 def agreement(predictions: Array, weights: Array, combined: Array) -> Array:

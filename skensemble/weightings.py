@@ -148,6 +148,28 @@ class Evidence:
             self.gram_sum[models][:, models],
         )
 
+    def moved(self, models: npt.NDArray[np.intp], keep: FloatArray) -> Evidence:
+        """Return the evidence laid out for other models.
+
+        Parameters
+        ----------
+        models : ndarray of int of shape (n_new,)
+            Position of each model here; -1 for one that was never heard.
+        keep : ndarray of shape (n_new,)
+            How much the record of each counts on, in [0, 1].
+
+        Returns
+        -------
+        Evidence
+            Of the new models.
+        """
+        kept = np.where(models >= 0, keep, 0.0)
+        pairs = np.minimum(kept[:, None], kept)
+        own = self.select(np.maximum(models, 0)) if len(self.weight) else Evidence.empty(len(models))
+        parts = (own.weight, kept), (own.loss_sum, kept), (own.pair_weight, pairs), (own.gram_sum, pairs)
+        # What counts for nothing is gone, also where it was infinite.
+        return Evidence(*(np.where(share > 0, part, 0.0) * share for part, share in parts))
+
     @property
     def mean_loss(self) -> FloatArray:
         """Mean loss of each model, of shape (n_models,); NaN for a model that was never heard."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unittest
 
 import pytest
-from sklearn.linear_model import Ridge, RidgeClassifier
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
@@ -19,18 +19,24 @@ TASKS = tuple(ENSEMBLES)
 
 # Few and eager trees: enough to score what the battery asks for, no more.
 SMALL = {"n_estimators": 10, "max_iter": 10, "learning_rate": 0.3, "min_samples_leaf": 2, "min_child_weight": 1}
-SMALL_NETWORK = {"max_iter": 30, "learning_rate": 0.03}
+SMALL_NETWORK = {"max_iter": 10, "learning_rate": 0.1, "hidden_layer_sizes": (16,)}
 
-# Pairs of models of scikit-learn's own; without NaN, and with a classifier that gives no probabilities.
+# Pairs of models of scikit-learn's own that take no NaN; solved so closely that weighted and repeated rows agree.
 TUPLES = {
-    "regressor": [("ridge", Ridge()), ("tree", DecisionTreeRegressor()), ("unused", "drop")],
-    "classifier": [("ridge", RidgeClassifier()), ("tree", DecisionTreeClassifier()), ("unused", "drop")],
+    "regressor": [("ridge", Ridge(solver="sparse_cg", tol=1e-14)), ("tree", DecisionTreeRegressor())],
+    "classifier": [
+        ("logistic", LogisticRegression(solver="newton-cholesky", tol=1e-10)),
+        ("tree", DecisionTreeClassifier(max_depth=2)),
+        ("unused", "drop"),
+    ],
 }
 
 WEIGHT_CHECKS = {
     "check_sample_weight_equivalence_on_dense_data",
     "check_sample_weight_equivalence_on_sparse_data",
 }
+# The checks of sample weights bring folds of their own, cut without an eye on time.
+looks_ahead_on_purpose = pytest.mark.filterwarnings("ignore::skensemble._checks.LookAheadWarning")
 SHUFFLED = "the check shuffles the rows of one side, and an online rule learns from rows in their order"
 
 
@@ -72,11 +78,13 @@ def passes(estimator, check):
         pytest.fail(f"skipped, which counts as a failure here: {skipped}")
 
 
+@looks_ahead_on_purpose
 @parametrize_with_checks([ensemble() for ensemble in ENSEMBLES.values()])
 def test_the_ensembles_as_they_come(estimator, check):
     passes(estimator, check)
 
 
+@looks_ahead_on_purpose
 @parametrize_with_checks(small_ensembles(), expected_failed_checks=expected_failures)
 def test_every_combiner_with_every_technique(estimator, check):
     passes(estimator, check)

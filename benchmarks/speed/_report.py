@@ -31,6 +31,7 @@ SETTING = ["task", "members", "rows", "n_jobs"]
 
 # What is divided by what. scikit-learn's voting fits no folds, so its fit is taken as often as the folds make it.
 COMPARISONS = (
+    ("import", "skensemble", "sklearn.ensemble + pandas", 1),
     ("fit", "skensemble voting", "sklearn stacking", 1),
     ("fit", "skensemble voting", "sklearn voting", FOLDS),
     ("fit", "skensemble stacking", "sklearn stacking", 1),
@@ -123,15 +124,16 @@ def _show(measured: pd.DataFrame) -> None:
     """Print one part: ratios where there are rivals in rounds, else the figures themselves."""
     first = measured.iloc[0]
     setting = ", ".join(f"{name} {first[name]}" for name in SETTING if first.notna()[name] or name == "n_jobs")
-    tables = {"fit": _ratios, "memory before": _memory}
+    tables = {"memory before": _memory, "makespan": _medians}
     print(f"\n{setting if pd.notna(first['rows']) else 'import in a fresh process'}")
-    print(tables.get(first["what"], _medians)(measured).to_string(index=False), flush=True)
+    print(tables.get(first["what"], _ratios)(measured).to_string(index=False), flush=True)
 
 
 def _ratios(measured: pd.DataFrame) -> pd.DataFrame:
     """Median, least and largest ratio of two times of the same round, beside the two medians in milliseconds."""
     lines = []
-    for what, ours, rival, times in COMPARISONS:
+    here = set(measured["what"])
+    for what, ours, rival, times in (line for line in COMPARISONS if line[0] in here):
         seconds = measured[measured["what"] == what].pivot(index="round", columns="contender", values="value")
         ratio = seconds[ours] / (times * seconds[rival])
         lines.append(

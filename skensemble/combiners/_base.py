@@ -168,6 +168,37 @@ class Combiner(BaseEstimator, ABC):
         """
         return self._follow(predictions, targets, memberships, _counted(sample_weight, targets), weights, features)
 
+    def resume(
+        self,
+        past: Combiner,
+        models: NDArray[np.intp],
+        regimes: NDArray[np.intp],
+        keep: Array,
+        n_outputs: int,
+    ) -> bool:
+        """Go on from what another combiner has learned, with other models and regimes.
+
+        Parameters
+        ----------
+        past : Combiner
+            Fitted; stays as it is.
+        models : ndarray of shape (n_models,)
+            Position of each model in ``past``; -1 for a new one.
+        regimes : ndarray of shape (n_regimes,)
+            Position of each regime in ``past``; -1 for a new one.
+        keep : ndarray of shape (n_models,)
+            How much of each model's record counts on, in [0, 1].
+        n_outputs : int
+            1 for numbers, the number of classes otherwise.
+
+        Returns
+        -------
+        bool
+            False where it cannot, as from a combiner of another kind; then `fit` starts anew.
+        """
+        self._check_parameters()
+        return type(past) is type(self) and self._resume(past, models, regimes, keep, n_outputs)
+
     def combine(self, predictions: Array, memberships: Array, *, features: Any = None) -> Array:
         """Return the combined prediction.
 
@@ -243,6 +274,12 @@ class Combiner(BaseEstimator, ABC):
         features: Any,
     ) -> tuple[Array, Array]:
         """Combined predictions and weights before each row; learn from each."""
+
+    @abstractmethod
+    def _resume(
+        self, past: Any, models: NDArray[np.intp], regimes: NDArray[np.intp], keep: Array, n_outputs: int
+    ) -> bool:
+        """Take over what a combiner of the same kind has learned, if that is possible."""
 
     @abstractmethod
     def _combine(self, predictions: Array, memberships: Array, features: Any) -> Array:

@@ -195,6 +195,19 @@ class DynamicWeighting(Averaging):
         self.regime_weights_ = self._regime_weights(n_models, memberships.shape[1])
         return weighted_mean(before, predictions), before
 
+    def _resume(self, past: DynamicWeighting, models: Any, regimes: Any, keep: Array, n_outputs: int) -> bool:
+        rule = self.rule if self.rule is not None else BernsteinAggregation()
+        if type(rule) is not type(past.rule_):
+            return False
+        self._start(len(models), len(regimes), n_outputs)
+        n_before = past.regime_weights_.shape[1]
+        contexts = np.concatenate([[0, 1], np.where(regimes >= 0, regimes + 2, -1)])
+        known = (contexts[:, None] >= 0) & (models >= 0)
+        source = np.where(known, contexts[:, None] * n_before + models, -1).ravel()
+        self.state_ = rule.carried(past.state_, self.state_, source, np.tile(keep, len(contexts)))
+        self.regime_weights_ = self._regime_weights(len(models), len(regimes))
+        return True
+
     def _weigh(self, awake: Any, memberships: Array) -> Array:
         trust = self.rule_.weights(self.state_, self._confidences(awake, memberships))
         return trust.reshape(len(awake), self.n_contexts_, -1).sum(axis=1)

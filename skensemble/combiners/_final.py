@@ -21,12 +21,14 @@ class NonNegativeRidge(RegressorMixin, BaseEstimator):
 
     With predictions :math:`x_k` of M models and weights :math:`s` of the rows it minimises
 
-    .. math:: \sum_i s_i \Big(y_i - b - \sum_k v_k x_{ik}\Big)^2 + \alpha \bar\sigma^2 \sum_k (v_k - 1/M)^2,
+    .. math:: \sum_i s_i \Big(y_i - b - \sum_k v_k x_{ik}\Big)^2 + \alpha \sigma_y^2 \sum_k (v_k - 1/M)^2,
         \qquad v \ge 0,
 
-    with :math:`\bar\sigma^2` the mean variance of the models, so that :math:`\alpha` is a number of rows. With few rows
-    the answer is the equally weighted mean; with many it is least squares. Coefficients need not sum to one: where
-    nothing can be predicted they shrink, which an average cannot do.
+    with :math:`\sigma_y^2` the variance of the target, so that :math:`\alpha` is the number of rows on which a model that
+    moves as much as the target would say the same. With few rows, or where little of the target can be predicted, the
+    answer is the equally weighted mean; with many it is least squares. Coefficients need not sum to one: where nothing
+    can be predicted they shrink, which an average cannot do. A model of enormous predictions gets no coefficient
+    however small the prior that speaks against it.
 
     Parameters
     ----------
@@ -81,7 +83,8 @@ class NonNegativeRidge(RegressorMixin, BaseEstimator):
         # Sums are kept around the first mean: around zero, large levels would drown small differences.
         self._origin = s @ table / s.sum()
         around = table - self._origin
-        self._sums = (float(s.sum()), s @ around, (s[:, None] * around).T @ around)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._sums = (float(s.sum()), s @ around, (s[:, None] * around).T @ around)
         self._solve()
         return self
 
@@ -120,18 +123,23 @@ class NonNegativeRidge(RegressorMixin, BaseEstimator):
     def _solve(self) -> None:
         total, first, second = self._sums
         mean = first / total
-        covariance = second / total - np.outer(mean, mean)
+        with np.errstate(over="ignore", invalid="ignore"):
+            covariance = second / total - np.outer(mean, mean)
         *x_mean, y_mean = self._origin + mean
         n_models = len(x_mean)
-        scale = np.trace(covariance[:-1, :-1]) / n_models
-        self.coef_ = np.full(n_models, 1.0 / n_models)
-        if scale > 0:
-            ridge = self.alpha / total + 1e-10
-            target = covariance[:-1, -1] / scale + ridge / n_models
-            root = np.linalg.cholesky(covariance[:-1, :-1] / scale + ridge * np.eye(n_models))
-            self.coef_ = nnls(root.T, np.linalg.solve(root, target))[0]
+        deviation = np.sqrt(np.maximum(covariance.diagonal(), 0.0))
+        sound = np.flatnonzero(np.isfinite(deviation[:-1]))
+        self.coef_ = np.zeros(n_models)
+        if len(sound):
+            # In units of the models' own deviations, so that no model's size blurs the others'.
+            size = np.where(deviation[sound] > 1e-100, deviation[sound], 1.0)
+            pull = self.alpha / total * (deviation[-1] / size) ** 2 + 1e-10
+            target = covariance[sound, -1] / size + pull * size / n_models
+            root = np.linalg.cholesky(covariance[np.ix_(sound, sound)] / size / size[:, None] + np.diag(pull))
+            self.coef_[sound] = nnls(root.T, np.linalg.solve(root, target))[0] / size
         # The prior is the equally weighted mean with no level of its own, so the level has to earn its rows too.
-        self.intercept_ = float(y_mean - np.dot(x_mean, self.coef_)) * total / (total + self.alpha)
+        level = np.dot(np.where(self.coef_ > 0, x_mean, 0.0), self.coef_)
+        self.intercept_ = float(y_mean - level) * total / (total + self.alpha)
 
     def predict(self, X: Any) -> Array:
         """Return the linear combination of the predictions.

@@ -146,6 +146,18 @@ class Stacking(Combiner):
         self.final_estimators_ = finals
         return combined, before
 
+    def _resume(self, past: Stacking, models: Any, regimes: Any, keep: Array, n_outputs: int) -> bool:
+        # A model of predictions means nothing for other models; it is kept only if nothing has changed.
+        same = np.array_equal(models, np.arange(past.regime_weights_.shape[1])) and (keep == 1).all()
+        if not (same and np.array_equal(regimes, np.arange(len(past.regime_weights_) - 1)) and past.final_estimators_):
+            return False
+        if type(self._resolved(n_outputs)) is not type(past.final_estimators_[0]):
+            return False
+        for name, value in vars(past).items():
+            if name.endswith("_"):
+                setattr(self, name, value)
+        return True
+
     def _teach(self, finals: list[Any], design: Any, labels: Any, counted: float, shares: Array) -> None:
         pooled, *regimes = finals
         pooled.partial_fit(design, labels, sample_weight=np.array([counted]))

@@ -110,6 +110,14 @@ class WeightedVoting(Averaging):
                 self.regime_weights_ = self._weights_from(self.evidence_)
         return combined, before
 
+    def _resume(self, past: WeightedVoting, models: Any, regimes: Any, keep: Array, n_outputs: int) -> bool:
+        pooled, *own = past.evidence_
+        nothing = Evidence.empty(len(pooled.weight))
+        sources = [pooled, *(own[r] if r >= 0 else nothing for r in regimes)]
+        self.evidence_ = [source.moved(models, keep) for source in sources]
+        self.regime_weights_ = self._weights_from(self.evidence_)
+        return True
+
     def _heard(self, predictions: Array, targets: Array) -> tuple[Array, Array]:
         loss = self.loss if self.loss is not None else default_loss(targets.shape[1])
         predictions = np.where(awake_models(predictions)[:, :, None], predictions, np.nan)

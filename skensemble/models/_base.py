@@ -6,7 +6,7 @@ import inspect
 from abc import abstractmethod
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -55,7 +55,7 @@ class NamedModel(BaseEstimator):
     """The steps that all named models share; a model says how it trains on numbers and how it answers."""
 
     # A class attribute, not set_fit_request: that needs routing switched on and ties the instance to itself.
-    __metadata_request__fit = {"sample_weight": True}  # noqa: RUF012 - scikit-learn reads a plain dict
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_weight": True}
     _reads_sparse = True
     model_: Any
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import check_random_state
@@ -112,6 +113,12 @@ def _sparse_moments(values: Any, weight: NDArray) -> tuple[NDArray, NDArray]:
     return mean, np.maximum(stored.power(2).T @ weight / total - mean**2, 0.0)
 
 
+def _products(values: Any, coefficients: NDArray) -> NDArray:
+    """Products of rows and coefficients that do not depend on how many rows are asked for at once."""
+    # BLAS rounds one row otherwise than the same row among many; feedback row by row would then differ from a batch.
+    return values @ coefficients if is_sparse(values) else np.einsum("ij,j...->i...", values, coefficients)
+
+
 class _Linear(_Standardized):
     def __init__(self, *, alpha: float = 1.0) -> None:
         self.alpha = alpha
@@ -161,7 +168,7 @@ class LinearRegressor(_Linear, NamedRegressor):
         return Ridge(alpha=self.alpha, **solver).fit(rows.values, rows.targets, sample_weight=rows.weight)
 
     def _answer(self, values: Any) -> NDArray:
-        return self.model_.predict(values)
+        return _products(values, self.model_.coef_) + self.model_.intercept_
 
 
 @documented(parameters=_LINEAR_PARAMETERS.replace("{centre}", "the class frequencies"), attributes=_ATTRIBUTES)
@@ -206,7 +213,10 @@ class LinearClassifier(_Linear, NamedClassifier):
         return model.fit(rows.values, rows.targets, sample_weight=rows.weight)
 
     def _probabilities(self, values: Any) -> NDArray:
-        return self.model_.predict_proba(values)
+        scores = _products(values, self.model_.coef_.T) + self.model_.intercept_
+        if scores.shape[1] > 1:
+            return softmax(scores, axis=1)
+        return np.hstack([expit(-scores), expit(scores)])
 
 
 class _Network(_Standardized):

@@ -6,7 +6,7 @@ pooled answer serves it.
 """
 
 from skensemble.regimes._detection import SingleRegime, detect, detect_forward, fit_detector, matched_numbers
-from skensemble.regimes._memberships import encode_memberships, regime_names
+from skensemble.regimes._memberships import encode_memberships, joined_names, regime_names
 
 __all__ = [
     "SingleRegime",
@@ -14,6 +14,7 @@ __all__ = [
     "detect_forward",
     "encode_memberships",
     "fit_detector",
+    "joined_names",
     "matched_numbers",
     "regime_names",
 ]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from skensemble._checks import shown
 
-__all__ = ["encode_memberships", "regime_names"]
+__all__ = ["encode_memberships", "joined_names", "regime_names"]
 
 _MOST_LABELS = 50
 
@@ -125,6 +125,29 @@ def _numbers(table: pd.DataFrame) -> NDArray[np.float64]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float, np.number, np.bool_)) or value is None or value is pd.NA
+
+
+def joined_names(known: Sequence[Hashable], names: Sequence[Hashable]) -> tuple[Hashable, ...]:
+    """Add regimes to those that are known already; none is forgotten, since it may come back.
+
+    Parameters
+    ----------
+    known : sequence of hashable
+        Regimes of an earlier fit.
+    names : sequence of hashable
+        Regimes of this one.
+
+    Returns
+    -------
+    tuple of hashable
+        The known ones, then the new ones.
+
+    Examples
+    --------
+    >>> joined_names(("calm", "storm"), ("calm", "trend"))
+    ('calm', 'storm', 'trend')
+    """
+    return (*known, *(name for name in names if name not in known))
 
 
 def _checked_probabilities(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

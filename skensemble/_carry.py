@@ -1,0 +1,236 @@
+"""What a retrained ensemble keeps of the one before: whose record, in which regimes, and which rows it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from skensemble.combiners import Combiner
+from skensemble.performance import Ledger
+
+__all__ = ["Carried", "best_models", "carry", "definition", "idle_after", "latest", "resting_models", "unknown_rows"]
+
+_KEPT_OF_ANOTHER_DEFINITION = 0.5
+_DEGRADED = 1.25
+_NOT_PART_OF_A_DEFINITION = ("random_state", "n_jobs", "verbose")
+
+
+@dataclass(frozen=True, eq=False)
+class Carried:
+    """The past, laid out for the models and regimes of today.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The record with today's models and regimes.
+    combiner : Combiner or None
+        A combiner that goes on from what the one before had learned; ``None`` where it cannot.
+    known : ndarray of shape (n_models,)
+        Which models were there before.
+    records : dict of str to str
+        For each model what became of its record: ``"kept"``, ``"discounted"`` or ``"new"``.
+    """
+
+    ledger: Ledger
+    combiner: Combiner | None
+    known: NDArray[np.bool_]
+    records: dict[str, str]
+
+
+def carry(
+    ledger: Ledger,
+    past: Combiner,
+    combiner: Combiner,
+    definitions_before: Mapping[str, str],
+    definitions: Mapping[str, str],
+    regimes: Sequence[Hashable],
+    n_outputs: int,
+) -> Carried:
+    """Bring ledger and combiner of the ensemble before to the models and regimes of today.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The record before.
+    past : Combiner
+        The combiner before, fitted.
+    combiner : Combiner
+        The combiner of today, not fitted.
+    definitions_before : mapping of str to str
+        Definition of each model before, by name.
+    definitions : mapping of str to str
+        Definition of each model today. The record of a model whose definition has changed counts half.
+    regimes : sequence of hashable
+        Regimes of today.
+    n_outputs : int
+        1 for numbers, the number of classes otherwise.
+
+    Returns
+    -------
+    Carried
+        New objects; those of before stay as they are.
+    """
+    before = list(definitions_before)
+    source = np.array([before.index(name) if name in before else -1 for name in definitions], dtype=np.intp)
+    changed = [name for name in definitions if definitions_before.get(name, definitions[name]) != definitions[name]]
+    keep = np.array([_KEPT_OF_ANOTHER_DEFINITION if name in changed else 1.0 for name in definitions])
+    old_regimes = list(ledger.regimes)
+    regime_source = np.array([old_regimes.index(r) if r in old_regimes else -1 for r in regimes], dtype=np.intp)
+    moved = ledger.reindexed(list(definitions), list(regimes)).discounted(changed, _KEPT_OF_ANOTHER_DEFINITION)
+    resumed = combiner.resume(past, source, regime_source, keep, n_outputs)
+    records = {
+        name: "new" if name not in before else "discounted" if name in changed else "kept" for name in definitions
+    }
+    return Carried(moved, combiner if resumed else None, source >= 0, records)
+
+
+def definition(model: Any) -> str:
+    """Say what a model is: its kind and its parameters, but for seeds, threads and chatter.
+
+    Parameters
+    ----------
+    model : estimator
+        The model.
+
+    Returns
+    -------
+    str
+        The same for two models that would learn the same.
+    """
+    parts = [type(model).__qualname__]
+    for name, value in sorted(model.get_params(deep=True).items()):
+        if name.rpartition("__")[2] not in _NOT_PART_OF_A_DEFINITION:
+            plain = value is None or isinstance(value, (str, int, float, bool, tuple, dict))
+            parts.append(f"{name}={value!r}" if plain else f"{name}:{type(value).__qualname__}")
+    return ", ".join(parts)
+
+
+def unknown_rows(index: Any, rows: NDArray[np.intp], learned_until: Any) -> NDArray[np.bool_]:
+    """Which rows of a retrain have outcomes that nobody has learned from yet: those later than the last one learned.
+
+    Parameters
+    ----------
+    index : object
+        Index of X.
+    rows : ndarray of shape (n_rows,)
+        Rows with an out-of-fold prediction.
+    learned_until : Timestamp or None
+        Time of the last row learned from.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        All False without times: then nobody can tell, and outcomes are left to ``partial_update``.
+    """
+    if not isinstance(index, pd.DatetimeIndex) or learned_until is None:
+        return np.zeros(len(rows), dtype=bool)
+    return np.asarray(index[rows] > learned_until)
+
+
+def idle_after(idle: NDArray[np.intp], weights: NDArray[np.float64], min_weight: float) -> NDArray[np.intp]:
+    """For how many outcomes in a row each model has carried less than ``min_weight``.
+
+    Parameters
+    ----------
+    idle : ndarray of shape (n_models,)
+        The count before.
+    weights : ndarray of shape (n_samples, n_models)
+        Weights behind further outcomes, in time order.
+    min_weight : float
+        The least weight that counts as work.
+
+    Returns
+    -------
+    ndarray of shape (n_models,)
+        The count after.
+    """
+    working = weights >= min_weight
+    last = np.where(working.any(axis=0), len(weights) - 1 - np.argmax(working[::-1], axis=0), -1)
+    return np.where(last >= 0, len(weights) - 1 - last, idle + len(weights)).astype(np.intp)
+
+
+def latest(learned_until: Any, rows: Any) -> Any:
+    """The later of the last time learned from and the last time of these rows.
+
+    Parameters
+    ----------
+    learned_until : Timestamp or None
+        Time of the last row learned from so far.
+    rows : DataFrame, Explanation or array
+        Rows that are learned from now.
+
+    Returns
+    -------
+    Timestamp or None
+        ``None`` as long as no row had a time.
+    """
+    index = getattr(rows, "index", None)
+    if not isinstance(index, pd.DatetimeIndex) or not len(index):
+        return learned_until
+    return index.max() if learned_until is None else max(learned_until, index.max())
+
+
+def resting_models(
+    past: Mapping[str, Any], names: Sequence[str], rest_after: int, max_models: int | None
+) -> frozenset[str]:
+    """Which models are not worth fitting again: long idle, or not among the best of late; none where things got worse.
+
+    Parameters
+    ----------
+    past : mapping of str to object
+        Attributes of the ensemble before; empty for a fit from nothing, in which nobody rests.
+    names : sequence of str
+        Models of today.
+    rest_after : int
+        Outcomes without work after which a model rests.
+    max_models : int or None
+        The most models to keep at work.
+
+    Returns
+    -------
+    frozenset of str
+        Never all of them, and never a model that was not there before.
+    """
+    if not past or _degraded(past["ledger_"]):
+        return frozenset()
+    before = list(past["_definitions"])
+    resting = {name for name, count in zip(before, past["_idle"], strict=True) if count >= rest_after}
+    frame = past["ledger_"].frame()
+    recent = frame[(frame["window"] == "recent") & (frame["regime"] == "pooled")].set_index("performer")["loss"]
+    resting |= set(before) - set(best_models(before, recent[before].to_numpy(), max_models))
+    return frozenset(resting & set(names)) if set(names) - resting else frozenset()
+
+
+def best_models(names: Sequence[str], losses: NDArray[np.float64], max_models: int | None) -> tuple[str, ...]:
+    """The models with the lowest losses, in their given order.
+
+    Parameters
+    ----------
+    names : sequence of str
+        All models.
+    losses : ndarray of shape (n_models,)
+        Mean loss of each on the latest outcomes; NaN comes last.
+    max_models : int or None
+        How many; ``None`` takes all.
+
+    Returns
+    -------
+    tuple of str
+        The best ones.
+    """
+    if max_models is None:
+        return tuple(names)
+    best = set(np.argsort(losses, kind="stable")[:max_models].tolist())
+    return tuple(name for k, name in enumerate(names) if k in best)
+
+
+def _degraded(ledger: Ledger) -> bool:
+    """Whether the ensemble's recent loss is a quarter above that of its lifetime."""
+    frame = ledger.frame()
+    own = frame[(frame["performer"] == "ensemble") & (frame["regime"] == "pooled")].set_index("window")["loss"]
+    return bool(own["recent"] > _DEGRADED * own["lifetime"])
