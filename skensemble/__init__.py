@@ -2,7 +2,8 @@
 
 from skensemble._classifier import RegimeAwareEnsembleClassifier
 from skensemble._regressor import RegimeAwareEnsembleRegressor
+from skensemble._scorer import make_regime_scorer
 
-__all__ = ["RegimeAwareEnsembleClassifier", "RegimeAwareEnsembleRegressor"]
+__all__ = ["RegimeAwareEnsembleClassifier", "RegimeAwareEnsembleRegressor", "make_regime_scorer"]
 
 __version__ = "0.1.0"

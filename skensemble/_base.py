@@ -25,7 +25,14 @@ from skensemble._carry import idle_after, latest, resting_models
 from skensemble._checks import ModelFailureWarning, check_choice, check_columns, check_number, shown
 from skensemble._compat import check_sample_weight, visual_block
 from skensemble._composition import NamedParts, pairs
-from skensemble._feedback import outcome_moments, recorded, said_earlier, with_scores
+from skensemble._feedback import (
+    outcome_moments,
+    recorded,
+    recorded_trades,
+    said_earlier,
+    trade_profits,
+    with_scores,
+)
 from skensemble._learning import learned
 from skensemble._members import checked_models, listed_models, warn_about_weights
 from skensemble._training import AsleepModel, OutOfFold, Training, outputs, seeded, train, weight_params
@@ -34,11 +41,86 @@ from skensemble.explanation import Explanation, agreement, confidence, spread
 from skensemble.performance import Ledger
 from skensemble.regimes import detect, detect_forward, encode_memberships, fit_detector, joined_names, regime_names
 from skensemble.splits import check_time_order, make_folds
+from skensemble.trades import check_trades
 
-__all__ = ["RegimeAwareEnsemble", "outcomes"]
+__all__ = ["ATTRIBUTES", "PARAMETERS", "RegimeAwareEnsemble", "outcomes"]
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
+
+PARAMETERS = """estimators : list of str and (str, estimator) pairs, default=None
+    The models: names such as ``"xgboost"``, ``"lightgbm"``, ``"random_forest"``, ``"extra_trees"``,
+    ``"hist_gradient_boosting"``, ``"linear"``, ``"logistic"``, ``"mlp"``, or pairs of a name and any estimator of the
+    task (``"drop"`` leaves one out, ``FrozenEstimator`` brings a fitted one). Parameters of each are found as
+    ``name__parameter``. The default (``None``) is ``{default}``.
+combiner : {{"weighted_voting", "stacking", "dynamic"}} or Combiner, default=None
+    How predictions become one. The default (``None``) is ``WeightedVoting()``.
+cv : int, splitter or iterable of (train, test), default=None
+    Folds for the out-of-fold predictions. The default (``None``) is five forward folds (`ForwardSplit`), an int that
+    many, fewer on small data. Any splitter will do, no partition is asked for; one that looks ahead gives a warning.
+label_horizon : int, str or timedelta, default=0
+    How long after its row a label is known: rows, or a time such as ``"5D"`` where X has a DatetimeIndex. Training rows
+    whose label interval touches a test row's are purged.
+embargo : int, str or timedelta, default=0
+    Further distance between training and test rows.
+regime_detector : str, callable or estimator, default=None
+    Where regimes come from when nobody passes them: the name of a column of X, a function of X, or an estimator with
+    ``fit`` and ``predict`` or ``predict_proba``, fitted inside each fold on the fold's past. The default (``None``)
+    knows no regimes.{extra}
+lookback : int, default=50
+    Outcomes in the recent window of the ledger, and in the comparison of ``max_models``.
+periods_per_year : float, default=None
+    Outcomes per year, for annualised Sharpe ratios. The default (``None``) reads it off a DatetimeIndex if it can.
+max_models : int, default=None
+    How many models may work: those of lowest loss on the latest ``lookback`` outcomes; the others sleep. The default
+    (``None``) is all of them.
+min_weight : float, default=0.01
+    A model that carries less than this weight on ``rest_after`` outcomes in a row is not fitted at the next retrain
+    with ``warm_start``; it comes back when the ensemble's recent loss is a quarter above that of its lifetime.
+rest_after : int, default=500
+    See ``min_weight``.
+warm_start : bool, default=False
+    Whether `fit` keeps ledger and weights of the fit before, for models of the same name (half of the record where the
+    definition has changed). Rows with times up to the last one learned from are not learned from again; rows without
+    times are left to `partial_update`.
+on_error : {{"warn", "raise"}}, default="warn"
+    Whether a model that fails sleeps, with a warning that names it, or stops everything.
+random_state : int, RandomState instance or None, default=None
+    Seed of every model that has none of its own.
+n_jobs : int, default=None
+    Fits at a time, as joblib takes it; models run on one thread each meanwhile. With ``None`` they come one after the
+    other and may use all cores."""
+
+ATTRIBUTES = """estimators_ : list of estimator
+    The models fitted on all rows; an ``AsleepModel`` in place of one that failed, rests or was not selected.
+named_estimators_ : Bunch
+    The same by name.
+model_names_ : tuple of str
+    Names of the models, in the order of all results.
+selected_models_ : tuple of str
+    Names of the models at work.
+combiner_ : Combiner
+    The fitted combiner.
+weights_ : DataFrame of shape (n_models, 1 + n_regimes)
+    How far each model is trusted, pooled and in each regime.
+regimes_ : tuple of hashable
+    Names of the regimes.
+regime_detector_ : object
+    The fitted detector.
+ledger_ : Ledger
+    Who was right, out of fold and since; `performance_report` reads it.
+records_ : dict of str to str
+    What became of each model's record at the last fit: ``"new"``, ``"kept"`` or ``"discounted"``.
+out_of_fold_ : OutOfFold
+    What was predicted out of fold, and what came true.
+n_excluded_ : int
+    Rows without an out-of-fold prediction.
+learned_until_ : Timestamp or None
+    Time of the last row learned from.
+n_features_in_ : int
+    Number of columns of X.
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Their names, where X was a frame."""
 
 COMBINERS: dict[str, type[Combiner]] = {
     "dynamic": DynamicWeighting,
@@ -215,6 +297,7 @@ class RegimeAwareEnsemble(NamedParts):
         sample_weight: Any = None,
         returns: Any = None,
         predictions: Explanation | None = None,
+        trades: Any = None,
     ) -> Any:
         """Take outcomes back: the weights and the ledger move, the models stay as they are.
 
@@ -233,6 +316,11 @@ class RegimeAwareEnsemble(NamedParts):
         predictions : Explanation, default=None
             What was said earlier, by this ensemble or by the one before a retrain, in place of X: nothing is
             recomputed, and the regret is that of the weights at that time.
+        trades : DataFrame, dict or iterable of dict, default=None
+            Results of trades in place of ``y``, with the fields ``model`` (``None`` for a trade of the ensemble),
+            ``won``, ``profit_bps``, ``regime`` and, if wanted, ``time`` and ``sample_weight``. A trade of the ensemble
+            is credited to the models by the side each took if ``predictions`` has one row for every trade, and to the
+            ensemble's record alone otherwise. Weights move by profits; ``won`` alone moves the ledger.
 
         Returns
         -------
@@ -247,11 +335,17 @@ class RegimeAwareEnsemble(NamedParts):
         Notes
         -----
         n rows at once give the bits of n calls where the models do: all named ones but ``"mlp"``, whose matrix products
-        round by batch. In a Pipeline: ``pipe[-1].partial_update(pipe[:-1].transform(X), y)``. One thread may update while others
-        predict: each of them sees the weights before or those after.
+        round by batch. In a Pipeline: ``pipe[-1].partial_update(pipe[:-1].transform(X), y)``. One thread may update
+        while others predict: each of them sees the weights before or those after.
         """
         check_is_fitted(self, "combiner_")
         who = type(self).__name__
+        if trades is not None:
+            if X is not None or y is not None:
+                raise ValueError(
+                    f"partial_update of {who} takes either trades or X and y, one after the other; got both."
+                )
+            return self._learn_trades(trades, predictions)
         if (X is None) == (predictions is None):
             raise ValueError(
                 f"partial_update of {who} needs either X or predictions (an Explanation); got "
@@ -300,6 +394,30 @@ class RegimeAwareEnsemble(NamedParts):
             idle,
             until,
         )
+        return self
+
+    def _learn_trades(self, trades: Any, predictions: Explanation | None) -> Any:
+        read = check_trades(trades, self.model_names_, self.regimes_)
+        said = None
+        if predictions is not None:
+            classes = self.classes_.tolist() if hasattr(self, "classes_") else None
+            said = said_earlier(predictions, self.model_names_, self.regimes_, classes)[0]
+            if len(said) != len(read):
+                raise ValueError(
+                    f"predictions explains {len(said)} predictions for {len(read)} trades: give one row for every trade."
+                )
+        memberships = encode_memberships(read.regimes, self.regimes_, len(read))
+        profits = trade_profits(read, len(self.model_names_), predictions, said, self._sides)
+        ledger = recorded_trades(self.ledger_, read, profits, memberships)
+        combiner = copy(self.combiner_)
+        if not combiner.follow_trades(profits, memberships, read.sample_weight):
+            warnings.warn(
+                f"{type(combiner).__name__} of {type(self).__name__} has no weights that trades could move: only the "
+                f"ledger moves. combiner='dynamic' follows trades.",
+                UserWarning,
+                stacklevel=3,
+            )
+        self.combiner_, self.ledger_ = combiner, ledger
         return self
 
     def explain(self, X: Any, *, regimes: Any = None) -> Explanation:
@@ -372,9 +490,10 @@ class RegimeAwareEnsemble(NamedParts):
         """
         check_is_fitted(self, "combiner_")
         columns = pd.Index(["pooled", *self.regimes_], dtype=object, name="regime", tupleize_cols=False)
-        return pd.DataFrame(
-            self.combiner_.regime_weights_.T, index=pd.Index(self.model_names_, name="model"), columns=columns
-        )
+        n_models, n_regimes = len(self.model_names_), len(self.regimes_)
+        inside = np.vstack([np.zeros(n_regimes), np.eye(n_regimes)])
+        weights = self.combiner_.weights(np.zeros((1 + n_regimes, n_models, 1)), inside)
+        return pd.DataFrame(weights.T, index=pd.Index(self.model_names_, name="model"), columns=columns)
 
     def performance_report(self) -> pd.DataFrame:
         """Compare the models, the ensemble and its plain rivals on outcomes that they had not seen.
@@ -435,6 +554,7 @@ class RegimeAwareEnsemble(NamedParts):
             X, y = validate_data(
                 self, X, y, ensure_min_samples=2, **self._array_checks(), multi_output=True, y_numeric=False
             )
+            X = _with_short_indices(X)
         check_consistent_length(X, y)
         check_time_order(getattr(X, "index", None))
         _check_same_times(X, y, "y")
@@ -446,7 +566,7 @@ class RegimeAwareEnsemble(NamedParts):
             check_columns(self, X, reset=False)
             validate_data(self, X, reset=False, skip_check_array=True)
             return X
-        return validate_data(self, X, reset=False, **self._array_checks())
+        return _with_short_indices(validate_data(self, X, reset=False, **self._array_checks()))
 
     def _array_checks(self) -> dict[str, Any]:
         tags = get_tags(self).input_tags
@@ -634,6 +754,13 @@ class RegimeAwareEnsemble(NamedParts):
 
 def _and_more(texts: Sequence[str]) -> str:
     return f" (and {len(texts) - 1} times more)" if len(texts) > 1 else ""
+
+
+def _with_short_indices(X: Any) -> Any:
+    """Number the columns of sparse rows with 32 bits where that is enough: many models read no other numbers."""
+    if not hasattr(X, "indptr") or max(X.nnz, *X.shape) > np.iinfo(np.int32).max:
+        return X
+    return type(X)((X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32)), shape=X.shape)
 
 
 def _check_same_times(X: Any, values: Any, name: str) -> None:

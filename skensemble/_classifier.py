@@ -12,14 +12,62 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from skensemble._base import RegimeAwareEnsemble, outcomes
+from skensemble._base import ATTRIBUTES, PARAMETERS, RegimeAwareEnsemble, outcomes
 from skensemble._checks import shown
+from skensemble.models import documented
 
 __all__ = ["RegimeAwareEnsembleClassifier"]
 
 
+@documented(
+    parameters=PARAMETERS.format(default='["xgboost", "lightgbm", "random_forest", "logistic"]', extra=""),
+    attributes=ATTRIBUTES
+    + """
+classes_ : ndarray of shape (n_classes,)
+    Class labels, sorted.""",
+)
 class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
-    """DOC."""
+    """Several classifiers, one prediction: trained in parallel, combined by what each was worth in each regime.
+
+    Every model predicts rows that it has not seen, forward in time; from these out-of-fold predictions the combiner
+    learns how far to trust whom, pooled and in each regime; then every model is trained on all rows. `predict` combines
+    what they say, `explain` says what a prediction is made of, `partial_update` takes outcomes back.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    {attributes}
+
+    See Also
+    --------
+    RegimeAwareEnsembleRegressor : The same for numbers.
+
+    References
+    ----------
+    Wolpert, D. H. (1992). Stacked generalization. Neural Networks 5(2), 241-259.
+
+    Wintenberger, O. (2017). Optimal learning with Bernstein online aggregation. Machine Learning 106, 119-141.
+
+    Examples
+    --------
+    One model always says "up", the other always "down". In regime "bull" the first is right, in "bear" the second:
+
+    >>> import numpy as np
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from skensemble import RegimeAwareEnsembleClassifier
+    >>> regimes = np.repeat(["bull", "bear"] * 100, 10)
+    >>> y = np.where(regimes == "bull", "up", "down")
+    >>> X = np.zeros((2000, 1))
+    >>> models = [(f"always {c}", DummyClassifier(strategy="constant", constant=c)) for c in ("up", "down")]
+    >>> ensemble = RegimeAwareEnsembleClassifier(models).fit(X, y, regimes=regimes)
+    >>> ensemble.predict(X[:2], regimes=["bull", "bear"])
+    array(['up', 'down'], dtype='<U4')
+    >>> ensemble.classes_
+    array(['down', 'up'], dtype='<U4')
+    """
 
     _task = "classifier"
 

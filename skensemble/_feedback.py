@@ -13,8 +13,18 @@ from skensemble._checks import shown
 from skensemble.combiners import awake_models, default_loss, equal_weights, weighted_mean
 from skensemble.explanation import Explanation
 from skensemble.performance import Ledger, trade_outcomes
+from skensemble.trades import Trades
 
-__all__ = ["class_sides", "inferred_frequency", "outcome_moments", "recorded", "said_earlier", "with_scores"]
+__all__ = [
+    "class_sides",
+    "inferred_frequency",
+    "outcome_moments",
+    "recorded",
+    "recorded_trades",
+    "said_earlier",
+    "trade_profits",
+    "with_scores",
+]
 
 Array = NDArray[np.float64]
 _YEAR = pd.Timedelta(days=365.25)
@@ -101,6 +111,78 @@ def recorded(
         errors=errors,
         sample_weight=counted,
     )
+
+
+def trade_profits(
+    trades: Trades, n_models: int, explanation: Explanation | None, said: Array | None, sides: Array | None
+) -> Array:
+    """Profits of the models by trade; a trade of the ensemble is credited to each model by the side it took.
+
+    Parameters
+    ----------
+    trades : Trades
+        Checked trades.
+    n_models : int
+        Number of models.
+    explanation : Explanation or None
+        What was said before each trade; without it trades of the ensemble are nobody's in particular.
+    said : ndarray of shape (n_trades, n_models, n_outputs) or None
+        What the models of today had said in ``explanation``.
+    sides : ndarray of shape (n_classes,) or None
+        Side that each class stands for.
+
+    Returns
+    -------
+    ndarray of shape (n_trades, n_models)
+        In basis points; NaN where there was no trade, or the model took no side.
+    """
+    profits = np.full((len(trades), n_models), np.nan)
+    own = np.flatnonzero(trades.models >= 0)
+    profits[own, trades.models[own]] = trades.profits_bps[own]
+    if explanation is None or said is None:
+        return profits
+    together = trades.models < 0
+    awake = awake_models(said)
+    if said.shape[2] == 1:
+        taken, ensemble = np.sign(said[:, :, 0]), np.sign(explanation.combined)
+        agreed = taken * ensemble
+    else:
+        taken = np.where(np.isfinite(said), said, -1.0).argmax(axis=2)
+        ensemble = explanation.combined.argmax(axis=1)[:, None]
+        opposite = -1.0 if said.shape[2] == 2 else 0.0
+        agreed = np.where(taken == ensemble, 1.0, opposite) if sides is None else sides[taken] * sides[ensemble]
+    credited = np.where(awake & (agreed != 0), agreed * trades.profits_bps[:, None], np.nan)
+    return np.where(together[:, None], credited, profits)
+
+
+def recorded_trades(ledger: Ledger, trades: Trades, profits: Array, memberships: Array) -> Ledger:
+    """Return the ledger with more trades.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The record so far.
+    trades : Trades
+        Checked trades.
+    profits : ndarray of shape (n_trades, n_models)
+        From `trade_profits`.
+    memberships : ndarray of shape (n_trades, n_regimes)
+        Memberships of the trades.
+
+    Returns
+    -------
+    Ledger
+        A new one.
+    """
+    n_models = profits.shape[1]
+    every = np.full((len(trades), len(ledger.performers)), np.nan)
+    every[:, :n_models] = profits
+    together = trades.models < 0
+    every[together, n_models] = trades.profits_bps[together]
+    wins = np.where(np.isfinite(every) & (every != 0), (every > 0).astype(float), np.nan)
+    performer = np.where(together, n_models, trades.models)
+    wins[np.arange(len(trades)), performer] = trades.won
+    return ledger.updated(memberships, wins=wins, profits_bps=every, sample_weight=trades.sample_weight)
 
 
 def class_sides(targets: Array, returns: Array | None, counted: Array) -> Array | None:

@@ -11,15 +11,66 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import assert_all_finite, column_or_1d
 
-from skensemble._base import RegimeAwareEnsemble, outcomes
+from skensemble._base import ATTRIBUTES, PARAMETERS, RegimeAwareEnsemble, outcomes
 from skensemble._checks import check_choice, shown
 from skensemble.combiners import Combiner
+from skensemble.models import documented
 
 __all__ = ["RegimeAwareEnsembleRegressor"]
 
 
+@documented(
+    parameters=PARAMETERS.format(
+        default='["xgboost", "lightgbm", "random_forest", "linear"]',
+        extra="""
+outcome : {"return"}, default=None
+    Says that y is the return of a long position, as a fraction: the sign of a prediction is then a side, and the ledger
+    counts win rate, profit and Sharpe ratio. The default (``None``) counts losses only.""",
+    ),
+    attributes=ATTRIBUTES,
+)
 class RegimeAwareEnsembleRegressor(RegressorMixin, RegimeAwareEnsemble):
-    """DOC."""
+    """Several regressors, one prediction: trained in parallel, combined by what each was worth in each regime.
+
+    Every model predicts rows that it has not seen, forward in time; from these out-of-fold predictions the combiner
+    learns how far to trust whom, pooled and in each regime; then every model is trained on all rows. `predict` combines
+    what they say, `explain` says what a prediction is made of, `partial_update` takes outcomes back.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    {attributes}
+
+    See Also
+    --------
+    RegimeAwareEnsembleClassifier : The same for classes.
+
+    References
+    ----------
+    Wolpert, D. H. (1992). Stacked generalization. Neural Networks 5(2), 241-259.
+
+    Wintenberger, O. (2017). Optimal learning with Bernstein online aggregation. Machine Learning 106, 119-141.
+
+    Examples
+    --------
+    One model always says 1, the other always -1. In regime "up" the first is right, in "down" the second:
+
+    >>> import numpy as np
+    >>> from sklearn.dummy import DummyRegressor
+    >>> from skensemble import RegimeAwareEnsembleRegressor
+    >>> regimes = np.repeat(["up", "down"] * 100, 10)
+    >>> y = np.where(regimes == "up", 1.0, -1.0)
+    >>> X = np.zeros((2000, 1))
+    >>> models = [(f"always {c}", DummyRegressor(strategy="constant", constant=c)) for c in (1.0, -1.0)]
+    >>> ensemble = RegimeAwareEnsembleRegressor(models).fit(X, y, regimes=regimes)
+    >>> ensemble.weights_.loc["always 1.0"].round(2).to_dict()
+    {'pooled': 0.5, 'down': 0.05, 'up': 0.95}
+    >>> ensemble.predict(X[:2], regimes=["up", "down"]).round(2)
+    array([ 0.89, -0.89])
+    """
 
     _task = "regressor"
 

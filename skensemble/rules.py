@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
-State = TypeVar("State")
+Positions = npt.NDArray[np.intp]
 
 # The smallest positive number: a divisor that keeps 0/0 at 0 and needs no branch.
 _TINY = 5e-324
@@ -77,6 +77,17 @@ class Specialists(NamedTuple):
     half_memory: Floats
     fading: bool
     kin: Floats
+
+
+class Record(Protocol):
+    """What the states of all rules have in common."""
+
+    @property
+    def specialists(self) -> Specialists:
+        """The fixed part."""
+
+
+State = TypeVar("State", bound=Record)
 
 
 class Trust(NamedTuple):
@@ -241,6 +252,65 @@ class Rule(BaseEstimator, ABC, Generic[State]):
             state = self.update(state, losses[row], awake[row], weights=path[row], scale=factor)
         return state, path
 
+    def carried(self, state: State, fresh: State, source: npt.ArrayLike, keep: npt.ArrayLike) -> State:
+        """Return what was learned, moved to another set of specialists: models came, went or changed.
+
+        Carried specialists keep their weights relative to each other, so far as prior and ``keep`` are the same for
+        them. A newcomer is one that nobody has heard yet: the docstring of each rule says how it starts. Figures that
+        belong to no specialist (the number of rows, a rate or a range common to all) are taken over as they are, and
+        nothing is: ``fresh`` is returned, where no specialist is carried.
+
+        Parameters
+        ----------
+        state : record of arrays
+            What was learned, from ``start``, ``update`` or ``carried``.
+        fresh : record of arrays
+            From ``start``, for the new specialists: their prior, memory and models hold from now on.
+        source : array-like of int of shape (n_new_specialists,)
+            Position in ``state`` of the specialist that each new one continues; -1 where it is new. Two may continue
+            the same one.
+        keep : array-like of float of shape (n_new_specialists,)
+            How much of the record is kept, in [0, 1]: 1 all, 0 nothing, as if it were new. Smaller means that old
+            outcomes count less against those to come; half suits a model whose definition changed.
+
+        Returns
+        -------
+        state : record of arrays
+            For the new specialists, in their order.
+
+        Raises
+        ------
+        ValueError
+            If a position or a share to keep is out of its range, or the lengths differ.
+
+        Examples
+        --------
+        The first of two specialists goes, a third comes: it has its prior share.
+
+        >>> import numpy as np
+        >>> from skensemble.rules import BernsteinAggregation
+        >>> rule = BernsteinAggregation()
+        >>> state = rule.update(rule.start([0.5, 0.5], [1, 1]), np.array([0.0, 1.0]), np.ones(2))
+        >>> state = rule.carried(state, rule.start([0.75, 0.25], [1, 1]), source=[1, -1], keep=[1.0, 0.0])
+        >>> rule.weights(state, np.ones(2))
+        array([0.75, 0.25])
+        """
+        owner = type(self).__name__
+        n_old, n_new = state.specialists.prior.size, fresh.specialists.prior.size
+        origin, kept = np.asarray(source), np.asarray(keep, dtype=float)
+        if origin.shape != (n_new,) or origin.dtype.kind not in "iu" or not ((origin >= -1) & (origin < n_old)).all():
+            raise ValueError(
+                f"source of {owner} must be, for each of the {n_new} new specialists, its position among the {n_old} "
+                f"old ones or -1 where it is new; got {shown(source)}."
+            )
+        if kept.shape != (n_new,) or not ((kept >= 0) & (kept <= 1)).all():
+            raise ValueError(
+                f"keep of {owner} must be one share from 0 (nothing) to 1 (all) for each of the {n_new} new "
+                f"specialists; got {shown(keep)}."
+            )
+        kept = np.where(origin >= 0, kept, 0.0)
+        return self._carry(state, fresh, origin, kept) if kept.any() else fresh
+
     @abstractmethod
     def _begin(self, specialists: Specialists) -> State:
         """Return the state of a rule that has heard nothing."""
@@ -253,8 +323,24 @@ class Rule(BaseEstimator, ABC, Generic[State]):
     def _learn(self, state: State, regrets: Floats, awake: Floats, weights: Floats) -> State:
         """Return the state after regrets that are finite, and 0 where a specialist is asleep."""
 
+    @abstractmethod
+    def _carry(self, state: State, fresh: State, origin: Positions, kept: Floats) -> State:
+        """Return ``state`` on the specialists of ``fresh``; ``kept`` is 0 where one is new, but not everywhere."""
 
-class NoLearning(Rule[Specialists]):
+
+class PriorState(NamedTuple):
+    """State of ``NoLearning``.
+
+    Attributes
+    ----------
+    specialists : Specialists
+        The fixed part: there is no other.
+    """
+
+    specialists: Specialists
+
+
+class NoLearning(Rule[PriorState]):
     """Keep the prior whatever happens: the rule that switches learning off.
 
     Weights are ``w_j ∝ a_j p_j``. It is the yardstick for all others: with an equal prior it is the plain average of
@@ -275,14 +361,17 @@ class NoLearning(Rule[Specialists]):
     array([0.667, 0.333, 0.   ])
     """
 
-    def _begin(self, specialists: Specialists) -> Specialists:
-        return specialists
+    def _begin(self, specialists: Specialists) -> PriorState:
+        return PriorState(specialists)
 
-    def _weigh(self, state: Specialists, awake: Floats) -> Floats:
-        return _shares(awake * state.prior)
+    def _weigh(self, state: PriorState, awake: Floats) -> Floats:
+        return _shares(awake * state.specialists.prior)
 
-    def _learn(self, state: Specialists, regrets: Floats, awake: Floats, weights: Floats) -> Specialists:
+    def _learn(self, state: PriorState, regrets: Floats, awake: Floats, weights: Floats) -> PriorState:
         return state
+
+    def _carry(self, state: PriorState, fresh: PriorState, origin: Positions, kept: Floats) -> PriorState:
+        return fresh
 
 
 class RecentState(NamedTuple):
@@ -304,7 +393,7 @@ class RecentState(NamedTuple):
 
     specialists: Specialists
     leads: Floats
-    cursor: npt.NDArray[np.intp]
+    cursor: Positions
     heard: Floats
     trust: Trust
 
@@ -381,7 +470,23 @@ class RecentPerformance(Rule[RecentState]):
         leads[state.cursor[speaking], speaking] = awake[speaking] * (plain - np.dot(field, plain))
         cursor = state.cursor.copy()
         cursor[speaking] = (cursor[speaking] + 1) % len(leads)
-        heard = state.heard + awake
+        return self._judged(specialists, leads, cursor, state.heard + awake)
+
+    def _carry(self, state: RecentState, fresh: RecentState, origin: Positions, kept: Floats) -> RecentState:
+        lookback, before = len(fresh.leads), len(state.leads)
+        if lookback != before:
+            raise ValueError(
+                f"lookback of RecentPerformance must stay what it was for its record to be carried; it was {before}, "
+                f"got {lookback}. Set lookback={before} again, or start afresh."
+            )
+        heard = _moved(state.heard, origin, kept)
+        # What left the window long ago is no reason to believe what little is kept of it.
+        heard = np.where(kept < 1, kept * np.minimum(heard, lookback), heard)
+        leads = kept * _moved(state.leads, origin, kept)
+        return self._judged(fresh.specialists, leads, _moved(state.cursor, origin, kept), heard)
+
+    def _judged(self, specialists: Specialists, leads: Floats, cursor: Positions, heard: Floats) -> RecentState:
+        """Return the state with the trust that follows from the window."""
         largest = np.maximum(np.abs(leads).max(axis=0), _TINY)
         relative = leads / largest
         evidence = relative.sum(axis=0) / np.maximum(np.sqrt(np.square(relative).sum(axis=0)), _TINY)
@@ -489,6 +594,23 @@ class ExponentialAverage(Rule[ExponentialState]):
             return ExponentialState(specialists, saved, gaps, pace, rows, trust)
         saved = self._share(specialists, saved, awake, pace)
         return ExponentialState(specialists, saved, gaps, pace, rows, _trust(specialists.log_prior + saved / pace))
+
+    def _carry(
+        self, state: ExponentialState, fresh: ExponentialState, origin: Positions, kept: Floats
+    ) -> ExponentialState:
+        pace = state.pace
+        if pace == 0.0:
+            return fresh._replace(rows=state.rows)
+        specialists = fresh.specialists
+        saved = _moved(state.saved, origin, kept)
+        if (kept < 1).any():
+            # Falling rates leave everybody below 0: without a new zero, to be forgotten would be a reward.
+            carried = (kept > 0).astype(float)
+            level = _log_total(specialists.log_prior + saved / pace, carried) - math.log(carried.dot(specialists.prior))
+            saved = kept * (saved - level * pace)
+        return ExponentialState(
+            specialists, saved, state.gaps, pace, state.rows, _trust(specialists.log_prior + saved / pace)
+        )
 
     def _complexity(self, n_specialists: int, rows: int) -> float:
         """Return the nats that it takes to name the specialist (or the path) to compare with."""
@@ -659,6 +781,17 @@ class MLPoly(Rule[PolynomialState]):
         regret = regret + regrets
         root = np.hypot(root, regrets)
         reach = max(reach, float(np.maximum.reduce(np.abs(regrets))))
+        return self._judged(specialists, regret, root, reach)
+
+    def _carry(
+        self, state: PolynomialState, fresh: PolynomialState, origin: Positions, kept: Floats
+    ) -> PolynomialState:
+        regret = kept * _moved(state.regret, origin, kept)
+        root = np.sqrt(kept) * _moved(state.root, origin, kept)
+        return self._judged(fresh.specialists, regret, root, state.reach)
+
+    def _judged(self, specialists: Specialists, regret: Floats, root: Floats, reach: float) -> PolynomialState:
+        """Return the state with the weights that follow from regrets and their squares."""
         sizes = np.maximum(np.hypot(root, reach), _TINY)
         odds = specialists.prior * (np.maximum(regret, 0.0) / sizes)
         odds *= np.minimum.reduce(sizes) / sizes
@@ -781,20 +914,43 @@ class BernsteinAggregation(Rule[BernsteinState]):
         largest = float(np.maximum.reduce(larger))
         if largest == 0.0:
             return state
-        # Where √V is still 0 the floor stands in for it, so that 0/0 is 0; elsewhere it is out of reach.
-        safe = np.maximum(larger, max(largest * 1e-307, _TINY))
+        safe = _divisor(larger, largest)
         step = regrets / safe
         evidence = evidence * (root / safe)
         evidence += step
         evidence -= step * step
+        return self._judged(specialists, larger, evidence, safe / largest)
+
+    def _carry(self, state: BernsteinState, fresh: BernsteinState, origin: Positions, kept: Floats) -> BernsteinState:
+        # V and Q shrink by what is kept, so √V and Q / √V by its root.
+        half = np.sqrt(kept)
+        root = half * _moved(state.root, origin, kept)
+        evidence = half * _moved(state.evidence, origin, kept)
+        largest = float(np.maximum.reduce(root))
+        if largest == 0.0:
+            return fresh
+        return self._judged(fresh.specialists, root, evidence, _divisor(root, largest) / largest)
+
+    def _judged(self, specialists: Specialists, root: Floats, evidence: Floats, size: Floats) -> BernsteinState:
+        """Return the state with the trust that follows from evidence and √V, with ``size`` for √V over the largest."""
         logits = evidence + specialists.log_prior
-        logits -= np.log(safe / largest)
-        if np.count_nonzero(larger) == larger.size:
-            return BernsteinState(specialists, larger, evidence, _trust(logits), None)
-        fresh = larger == 0.0
+        logits -= np.log(size)
+        if np.count_nonzero(root) == root.size:
+            return BernsteinState(specialists, root, evidence, _trust(logits), None)
+        fresh = root == 0.0
         return BernsteinState(
-            specialists, larger, evidence, _trust(np.where(fresh, -np.inf, logits)), fresh.astype(float)
+            specialists, root, evidence, _trust(np.where(fresh, -np.inf, logits)), fresh.astype(float)
         )
+
+
+def _divisor(root: Floats, largest: float) -> Floats:
+    """Return ``root`` with a floor in place of 0, so that 0/0 is 0; numbers above 0 do not reach it."""
+    return np.maximum(root, max(largest * 1e-307, _TINY))
+
+
+def _moved(record: npt.NDArray[Any], origin: Positions, kept: Floats) -> npt.NDArray[Any]:
+    """Return the record of those carried at their new places, and 0 for the others: nobody starts with anything."""
+    return np.where(kept > 0, record[..., origin], 0)
 
 
 def _trust(logits: Floats) -> Trust:

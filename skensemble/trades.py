@@ -41,6 +41,7 @@ _PRIOR_RECORDS = 2.0
 _LEAST_RATIO = 1e-4
 # A profit has the variance 1 in units of its usual size: the number of trades that this belief is worth.
 _PRIOR_TRADES = 2.0
+_TURNS = 3
 # Where the distribution of each model is cut for the integral over all of them, in standard deviations.
 _CUTS = np.array([-6.5, -4.0, -3.0, -2.2, -1.4, -0.7, 0.0, 0.7, 1.4, 2.2, 3.0, 4.0, 6.5])
 _CHUNK = 128
@@ -68,7 +69,8 @@ class TradeEvidence:
         μ_k ~ Normal((N_k ȳ_k + c/ρ_m) / (N_k + 1/ρ_m),   σ² / (N_k + 1/ρ_m))
         μ_gk given μ_k ~ Normal((N_gk ȳ_gk + (μ_k + b_g)/ρ_r) / (N_gk + 1/ρ_r),   σ² / (N_gk + 1/ρ_r))
 
-    with c the mean of the models and b_g what regime g adds to all of them. σ², ρ_m and ρ_r are estimated from the
+    with c the mean of the models and b_g what regime g adds to all of them, which is taken out of ȳ_k first, so that a
+    model does not look good for having traded when all earned. σ², ρ_m and ρ_r are estimated from the
     records, and start from a belief worth a few trades and two models. In a mix of regimes means and variances are
     averaged by membership; what membership lacks to 1 goes to the pooled record. The weight of a model is
 
@@ -393,12 +395,21 @@ def _surprise(profit: float, size: float) -> float:
 def _beliefs(trades: Array, means: Array, squares: Array) -> tuple[Array, Array]:
     """Return mean and variance of what is believed of each model in each context, both (n_regimes + 1, n_models)."""
     n_models = len(squares)
-    n, mean = trades[-1], means[-1]
+    n = trades[-1]
     variance = (_PRIOR_TRADES + squares.sum()) / (_PRIOR_TRADES + np.maximum(n - 1.0, 0.0).sum())
     # How far a record speaks for itself if the ratio of variances is as believed: it weighs records against each other.
     trust = trades / (trades + 1.0 / _PRIOR_RATIO)
     squared_trust = trust * trust
     inverse = 1.0 / np.maximum(trades, _TINY)
+
+    # A model that mostly traded in a regime that pays all of them is no better for it: what the regimes add to all is
+    # taken out of the pooled means, in turns, since either is estimated given the other.
+    share = trades[:-1] / np.maximum(np.maximum(n, trades[:-1].sum(axis=0)), _TINY)
+    shift, mean = np.zeros(len(share)), means[-1]
+    for _ in range(_TURNS):
+        gaps = means[:-1] - mean
+        shift = (trust[:-1] * gaps).sum(axis=1) / np.maximum(trust[:-1].sum(axis=1), _TINY)
+        mean = means[-1] - shift.dot(share)
 
     centre = trust[-1].dot(mean) / max(trust[-1].sum(), _TINY)
     excess = (mean - centre) ** 2 / variance - inverse[-1]
@@ -406,13 +417,11 @@ def _beliefs(trades: Array, means: Array, squares: Array) -> tuple[Array, Array]
     held = n + inertia
     pooled_means, pooled_variances = (n * mean + inertia * centre) / held, variance / held
 
-    gaps = means[:-1] - mean
-    shift = (trust[:-1] * gaps).sum(axis=1) / np.maximum(trust[:-1].sum(axis=1), _TINY)
-    gaps -= shift[:, None]
+    gaps = means[:-1] - mean - shift[:, None]
     # A regime is part of its model's pooled record, and the shift is common to all models: both make gaps smaller.
     freedom = (n_models - 1.0) / n_models
     excess = gaps * gaps / variance - freedom * np.maximum(inverse[:-1] - inverse[-1], 0.0)
-    apart = freedom * np.maximum(1.0 - trades[:-1] * inverse[-1], 0.0)
+    apart = freedom * (1.0 - share)
     inertia = 1.0 / _ratio((squared_trust[:-1] * excess).sum(), (squared_trust[:-1] * apart).sum())
     held = trades[:-1] + inertia
     lent = inertia / held
@@ -522,10 +531,11 @@ def check_trades(trades: Any, models: Sequence[str], regimes: Sequence[Hashable]
     Did you mean 'forest'?
     """
     records = _records(trades)
-    names, labels = list(models), list(regimes)
+    names, labels = list(models), set(regimes)
+    positions = [_model(record["model"], row, names) for row, record in enumerate(records)]
     outcomes = [_outcome(record, row) for row, record in enumerate(records)]
     read = Trades(
-        models=np.array([_model(record["model"], row, names) for row, record in enumerate(records)], dtype=np.intp),
+        models=np.array(positions, dtype=np.intp),
         won=np.array([won for won, _ in outcomes], dtype=float),
         profits_bps=np.array([profit for _, profit in outcomes], dtype=float),
         regimes=_objects([_regime(record.get("regime"), row, labels) for row, record in enumerate(records)]),
@@ -654,7 +664,7 @@ def _weight(record: Mapping[str, Any], row: int) -> float:
     return weight
 
 
-def _regime(label: Any, row: int, regimes: Sequence[Hashable]) -> Hashable | None:
+def _regime(label: Any, row: int, regimes: set[Hashable]) -> Hashable | None:
     if _missing(label):
         return None
     if not isinstance(label, Hashable):

@@ -420,7 +420,7 @@ class ConvexWeights(Weighting):
 
     with s the shrinkage and :math:`n_k` the number of rows on which model k was heard. The second term says: on s more
     rows every model erred as much as it usually does, independently of the others, where what is usual is itself
-    taken from its own rows and s rows of the median model. So the weights start equal, follow the models' own errors
+    taken from its own rows and s rows of the median model (of the better one of two in the middle). So the weights start equal, follow the models' own errors
     next, and then the way their errors hang together; the unit of the target does not matter, a terrible model
     cannot blur the choice between the others, and one that was heard on a few lucky rows cannot take over.
 
@@ -461,7 +461,9 @@ class ConvexWeights(Weighting):
         squared_error = gram.diagonal()
         # Evidence discounted to almost nothing is no more shrunk than evidence of a millionth of a row.
         pull = self.shrinkage / np.maximum(evidence.weight, 1e-6)
-        usual = (squared_error + pull * np.median(squared_error)) / (1.0 + pull)
+        # Of two in the middle the better one: of two models a terrible one must not say what is usual.
+        median = np.sort(squared_error)[(len(gram) - 1) // 2]
+        usual = (squared_error + pull * median) / (1.0 + pull)
         shrunk = gram + np.diag(pull * usual)
         return _simplex_minimum(shrunk) if shrunk.diagonal().min() > 0 else squared_error == 0
 

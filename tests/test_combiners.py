@@ -289,14 +289,17 @@ def test_the_order_of_the_models_does_not_matter(combiner, n_outputs):
     order = np.array([2, 0, 3, 1])
     straight = clone(combiner).fit(predictions, targets, memberships)
     turned = clone(combiner).fit(predictions[:, order], targets, memberships)
-    for name in ("combine", "weights", "contributions"):
-        expected = getattr(straight, name)(predictions, memberships)
+    np.testing.assert_allclose(
+        turned.combine(predictions[:, order], memberships), straight.combine(predictions, memberships), rtol=1e-7
+    )
+    for name in ("weights", "contributions"):
+        expected = getattr(straight, name)(predictions, memberships)[:, order]
         got = getattr(turned, name)(predictions[:, order], memberships)
-        # Two orders stand for all orders in the contributions of a model of models that is not linear.
-        rough = isinstance(combiner, Stacking) and name != "combine" and n_outputs > 1
-        np.testing.assert_allclose(
-            got, expected if name == "combine" else expected[:, order], rtol=1e-7, atol=0.05 if rough else 1e-8
-        )
+        if isinstance(combiner, Stacking) and n_outputs > 1:
+            # Two orders stand for all orders where the model of models is not linear.
+            assert np.corrcoef(got.ravel(), expected.ravel())[0, 1] > 0.95
+        else:
+            np.testing.assert_allclose(got, expected, rtol=1e-7, atol=1e-8)
 
 
 @pytest.mark.parametrize("combiner", at_once, ids=repr)
@@ -477,7 +480,8 @@ def relative_loss(combiner, kind, n, n_streams, *, blind=False, rival=None):
     own, other = [], []
     for seed in range(n_streams):
         stream = make_prediction_stream(kind, n_samples=n + 1000, random_state=seed)
-        targets, said, memberships = stream.targets, stream.predictions, stream.memberships
+        mixed = np.random.RandomState(seed).permutation(n + 1000)  # so that few rows know all regimes
+        targets, said, memberships = (part[mixed] for part in stream[:3])
         shown = memberships[:, :0] if blind else memberships
         fitted = clone(combiner).fit(said[:n], targets[:n], shown[:n])
         own.append(loss_of(fitted.combine(said[n:], shown[n:]), targets[n:]))

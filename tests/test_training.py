@@ -513,7 +513,7 @@ def test_enormous_predictions_cost_a_model_its_weight_and_nothing_else(data):
         def predict(self, X):
             return np.full(len(X), 1e200)
 
-    for combiner in ("weighted_voting", "stacking", "dynamic"):
+    for combiner in ("weighted_voting", "stacking"):
         fitted = ensemble([("bad", Enormous("never")), *linear_models()], combiner=combiner, cv=4).fit(X, y)
         error = np.abs(fitted.predict(X) - y).mean()
         assert error < 2 * np.abs(y).mean(), combiner

@@ -387,9 +387,9 @@ def test_convex_weights_of_two_models_by_the_formula():
 
 
 def test_convex_weights_shrinkage_by_the_formula():
-    # 10 rows and 10 pseudo-rows: usual errors are 1 and 2 averaged with their median 1.5, and all errors count twice.
+    # 10 rows and 10 pseudo-rows: usual errors are 1 and 2 averaged with 1, the better of the two in the middle.
     gram = np.array([[1.0, 0.3], [0.3, 2.0]])
-    first, second = 1.0 + 1.25, 2.0 + 1.75
+    first, second = 1.0 + 1.0, 2.0 + 1.5
     expected = (second - 0.3) / (first + second - 0.6)
     assert ConvexWeights(10.0)(evidence_of_gram(gram, 10))[0] == pytest.approx(expected, abs=1e-9)
 

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, clone
 
 from skensemble._compat import take_rows
 from skensemble.losses import LogLoss, Loss, SquaredLoss
+from skensemble.trades import TradeEvidence
 
 __all__ = [
     "Array",
@@ -168,6 +169,25 @@ class Combiner(BaseEstimator, ABC):
         """
         return self._follow(predictions, targets, memberships, _counted(sample_weight, targets), weights, features)
 
+    def follow_trades(self, profits_bps: Array, memberships: Array, sample_weight: Array) -> bool:
+        """Learn from trades of single models, whose outcomes tell nothing about what the others would have earned.
+
+        Parameters
+        ----------
+        profits_bps : ndarray of shape (n_trades, n_models)
+            Profit of each model's trade in basis points; NaN where it did not trade.
+        memberships : ndarray of shape (n_trades, n_regimes)
+            Memberships of the trades.
+        sample_weight : ndarray of shape (n_trades,)
+            How much each trade counts.
+
+        Returns
+        -------
+        bool
+            Whether weights have moved; a model of models has none to move.
+        """
+        return False
+
     def resume(
         self,
         past: Combiner,
@@ -233,7 +253,8 @@ class Combiner(BaseEstimator, ABC):
         ndarray of shape (n_samples, n_models)
             Not negative, 0 for models asleep, summing to 1 over the others.
         """
-        return self._weigh(awake_models(predictions), memberships)
+        awake = awake_models(predictions)
+        return self._with_trades(self._weigh(awake, memberships), awake, memberships)
 
     def contributions(self, predictions: Array, memberships: Array, *, features: Any = None) -> Array:
         """Take the combined prediction apart: what each model moved it by.
@@ -293,9 +314,49 @@ class Combiner(BaseEstimator, ABC):
         """Weights over the models awake."""
         return over_awake(regime_shares(memberships) @ self.regime_weights_, awake)
 
+    def _with_trades(self, weights: Array, awake: NDArray[np.bool_], memberships: Array) -> Array:
+        """The weights with what trades have taught."""
+        return weights
+
 
 class Averaging(Combiner):
-    """A combiner whose answer is the weighted mean of the predictions: contributions are weight times prediction."""
+    """A combiner whose answer is the weighted mean of the predictions: contributions are weight times prediction.
+
+    Trades of single models enter as a factor: a weight is multiplied by the probability that the model is the one that
+    earns most, and the weights are brought back to a sum of one.
+    """
+
+    trades_: TradeEvidence | None = None
+
+    def follow_trades(self, profits_bps: Array, memberships: Array, sample_weight: Array) -> bool:
+        """Learn from trades of single models, whose outcomes tell nothing about what the others would have earned.
+
+        Parameters
+        ----------
+        profits_bps : ndarray of shape (n_trades, n_models)
+            Profit of each model's trade in basis points; NaN where it did not trade.
+        memberships : ndarray of shape (n_trades, n_regimes)
+            Memberships of the trades.
+        sample_weight : ndarray of shape (n_trades,)
+            How much each trade counts.
+
+        Returns
+        -------
+        bool
+            True: weights have moved.
+        """
+        known = self.trades_ or TradeEvidence(profits_bps.shape[1], memberships.shape[1])
+        self.trades_ = known.updated(profits_bps, memberships, sample_weight)
+        return True
+
+    def _with_trades(self, weights: Array, awake: NDArray[np.bool_], memberships: Array) -> Array:
+        if self.trades_ is None:
+            return weights
+        return over_awake(weights * self.trades_.weights(memberships), awake)
+
+    def _resume_trades(self, past: Averaging, models: Any, regimes: Any, keep: Array) -> None:
+        if past.trades_ is not None:
+            self.trades_ = past.trades_.reindexed(models, regimes).faded(keep)
 
     def _combine(self, predictions: Array, memberships: Array, features: Any) -> Array:
         return weighted_mean(self.weights(predictions, memberships), predictions)

@@ -145,6 +145,7 @@ class DynamicWeighting(Averaging):
 
     def _start(self, n_models: int, n_regimes: int, n_outputs: int) -> None:
         """Lay out the specialists, model by model within each context, and their prior."""
+        self.trades_ = None
         self.rule_ = self.rule if self.rule is not None else BernsteinAggregation()
         self.loss_ = self.loss if self.loss is not None else default_loss(n_outputs)
         self.n_contexts_ = 2 + n_regimes
@@ -193,6 +194,7 @@ class DynamicWeighting(Averaging):
             state = rule.update(state, losses[each], speaking, weights=trust, scale=scale)
         self.state_ = state
         self.regime_weights_ = self._regime_weights(n_models, memberships.shape[1])
+        before = self._with_trades(before, awake, memberships)
         return weighted_mean(before, predictions), before
 
     def _resume(self, past: DynamicWeighting, models: Any, regimes: Any, keep: Array, n_outputs: int) -> bool:
@@ -206,11 +208,12 @@ class DynamicWeighting(Averaging):
         source = np.where(known, contexts[:, None] * n_before + models, -1).ravel()
         self.state_ = rule.carried(past.state_, self.state_, source, np.tile(keep, len(contexts)))
         self.regime_weights_ = self._regime_weights(len(models), len(regimes))
+        self._resume_trades(past, models, regimes, keep)
         return True
 
     def _weigh(self, awake: Any, memberships: Array) -> Array:
         trust = self.rule_.weights(self.state_, self._confidences(awake, memberships))
-        return trust.reshape(len(awake), self.n_contexts_, -1).sum(axis=1)
+        return trust.reshape(len(awake), self.n_contexts_, awake.shape[1]).sum(axis=1)
 
     def _confidences(self, awake: Any, memberships: Array) -> Array:
         """Confidence ``(n_samples, n_specialists)`` of every pair of context and model."""

@@ -83,6 +83,7 @@ class WeightedVoting(Averaging):
         check_part(self.loss, "loss", "WeightedVoting", Loss, "SquaredLoss()")
 
     def _fit(self, predictions: Array, targets: Array, memberships: Array, counted: Array, features: Any) -> None:
+        self.trades_ = None
         self.evidence_ = [Evidence.empty(predictions.shape[1])] * (1 + memberships.shape[1])
         predictions, losses = self._heard(predictions, targets)
         self.evidence_ = self._learned(predictions, targets, losses, memberships, counted)
@@ -116,6 +117,7 @@ class WeightedVoting(Averaging):
         sources = [pooled, *(own[r] if r >= 0 else nothing for r in regimes)]
         self.evidence_ = [source.moved(models, keep) for source in sources]
         self.regime_weights_ = self._weights_from(self.evidence_)
+        self._resume_trades(past, models, regimes, keep)
         return True
 
     def _heard(self, predictions: Array, targets: Array) -> tuple[Array, Array]:

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from skensemble._checks import check_choice, shown
+from skensemble.models._base import documented
 from skensemble.models._boosting import (
     HistogramBoostingClassifier,
     HistogramBoostingRegressor,
@@ -61,6 +62,7 @@ __all__ = [
     "XGBoostClassifier",
     "XGBoostRegressor",
     "canonical_name",
+    "documented",
     "innermost",
     "label_encoded",
     "make_model",
