@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 HORIZONS = {"return": 1, "volatility": 5}
 REGIMES = ("CALM", "NORMAL", "STRESSED")
@@ -56,6 +57,7 @@ BLOCK = 63
 
 _TRADING_DAYS = 252
 _N_DRAWS = 2000
+_LONG = 1e-12  # a return that is as good as none, on the long side
 _SMALL = {
     "xgboost__n_estimators": 30,
     "xgboost__learning_rate": 0.2,
@@ -83,6 +85,8 @@ class Walk:
         What came true.
     regimes : Series of shape (n_days,)
         Regime of each day.
+    best : tuple of str
+        The best single model, year by year.
     weights : DataFrame of shape (n_days, n_models)
         Weights of the models behind what dynamic weighting with regimes said.
     weights_now : DataFrame of shape (n_models, n_regimes)
@@ -95,6 +99,7 @@ class Walk:
     said: pd.DataFrame
     outcome: pd.Series
     regimes: pd.Series
+    best: tuple[str, ...]
     weights: pd.DataFrame
     weights_now: pd.DataFrame
 
@@ -123,7 +128,7 @@ def with_regimes(combiner: str) -> str:
     str
         A column of `Walk.said`.
     """
-    return f"{combiner} with regimes"
+    return f"{combiner} + regimes"
 
 
 def walk(target: str, *, quick: bool = False) -> Walk:
@@ -146,7 +151,8 @@ def walk(target: str, *, quick: bool = False) -> Walk:
     """
     horizon = HORIZONS[target]
     since, first_year, n_folds = ("2011", 2015, 3) if quick else ("2000", 2007, 5)
-    X, y, regimes = (part[since:] for part in load_sp500(target))
+    market: Any = load_sp500(target)
+    X, y, regimes = (part[since:] for part in market)
     years = pd.DatetimeIndex(X.index).year
     januaries = np.searchsorted(years, np.unique(years[years >= first_year]))
     early = ForwardSplit(n_folds, label_horizon=horizon).split(X[: januaries[0]])
@@ -159,12 +165,15 @@ def walk(target: str, *, quick: bool = False) -> Walk:
     record, names = ensemble.out_of_fold_, ensemble.model_names_
     opened = np.searchsorted(record.rows, januaries)
     judged = slice(opened[0], None)
+    years_of = [slice(*ends) for ends in pairwise([*opened, len(record.rows)])]
     heard = (record.predictions, record.targets)
     said = dict(zip(names, record.predictions[judged, :, 0].T, strict=True))
     said[RIVAL] = _lightgbm(X, y, yearly)
     said[EQUAL] = record.predictions[judged, :, 0].mean(axis=1)
-    said[BEST_SINGLE] = _best_single(*heard, opened, horizon)
-    said[NO_MODEL] = _past_mean(y, januaries[0], horizon) if target == "return" else X["volatility_21"][januaries[0] :]
+    best = _best_models(*heard, opened, horizon)
+    said[BEST_SINGLE] = np.concatenate([record.predictions[rows, k, 0] for rows, k in zip(years_of, best, strict=True)])
+    said[NO_MODEL] = np.full(len(X), _LONG) if target == "return" else X["volatility_21"]
+    said[NO_MODEL] = said[NO_MODEL][januaries[0] :]
     for place, memberships in ((str, record.memberships[:, :0]), (with_regimes, record.memberships)):
         said[place("voting")] = learned_each_january(WeightedVoting(), *heard, memberships, opened, horizon)
         said[place("stacking")] = learned_each_january(Stacking(), *heard, memberships, opened, horizon)
@@ -178,13 +187,14 @@ def walk(target: str, *, quick: bool = False) -> Walk:
         said=pd.DataFrame({name: np.asarray(values) for name, values in said.items()}, index=days),
         outcome=y[days],
         regimes=regimes[days],
+        best=tuple(names[k] for k in best),
         weights=pd.DataFrame(weights, days, names),
         weights_now=pd.DataFrame(dynamic.regime_weights_[1:].T, names, ensemble.regimes_)[list(REGIMES)],
     )
 
 
 def learned_each_january(
-    combiner: Combiner, predictions: Array, targets: Array, memberships: Array, opened: Sequence[int], horizon: int
+    combiner: Combiner, predictions: Array, targets: Array, memberships: Array, opened: Rows, horizon: int
 ) -> Array:
     """Combine each year with what a combiner learned from the outcomes known when it began.
 
@@ -198,7 +208,7 @@ def learned_each_january(
         What came true.
     memberships : ndarray of shape (n_samples, n_regimes)
         Memberships of the rows.
-    opened : sequence of int
+    opened : ndarray of shape (n_years,)
         First row of each year; rows before the first are only learned from.
     horizon : int
         Rows until an outcome is known.
@@ -260,17 +270,10 @@ def learned_each_day(
     return combined[first:], weights[first:]
 
 
-def _best_single(predictions: Array, targets: Array, opened: Sequence[int], horizon: int) -> Array:
-    """Predictions of the model that, each January, had the lowest loss out of fold until then."""
+def _best_models(predictions: Array, targets: Array, opened: Rows, horizon: int) -> list[int]:
+    """The model that, at the start of each year, had the lowest loss out of fold until then."""
     losses = (predictions[:, :, 0] - targets) ** 2
-    best = [losses[: first - horizon + 1].mean(axis=0).argmin() for first in opened]
-    years = pairwise([*opened, len(targets)])
-    return np.concatenate([predictions[first:stop, k, 0] for k, (first, stop) in zip(best, years, strict=True)])
-
-
-def _past_mean(y: pd.Series, first: int, horizon: int) -> Array:
-    """The mean of all outcomes known at each day."""
-    return y.expanding().mean().shift(horizon).to_numpy()[first:]
+    return [int(losses[: first - horizon + 1].mean(axis=0).argmin()) for first in opened]
 
 
 def _lightgbm(X: pd.DataFrame, y: pd.Series, folds: Sequence[tuple[Any, Any]]) -> Array:
@@ -279,7 +282,7 @@ def _lightgbm(X: pd.DataFrame, y: pd.Series, folds: Sequence[tuple[Any, Any]]) -
 
     said = []
     for train, test in folds:
-        model = LGBMRegressor(verbose=-1, random_state=0).fit(X.iloc[train], y.iloc[train])
+        model = LGBMRegressor(verbose=-1, n_jobs=1).fit(X.iloc[train], y.iloc[train])
         said.append(np.asarray(model.predict(X.iloc[test]), dtype=float))
     return np.concatenate(said)
 
@@ -301,19 +304,19 @@ def figures(walked: Walk) -> pd.DataFrame:
         ``_high`` where there is an interval (95 %), and ``profit_bps_CALM``, …; ``worst`` is then the regime of least
         profit.
     """
-    losses = walked.losses
+    losses: Any = walked.losses
     table = pd.DataFrame({"error": np.sqrt(losses.mean()), "change": losses.mean() / losses[RIVAL].mean() - 1})
     inside = losses.groupby(walked.regimes).mean()
     for regime in REGIMES:
         table[f"change_{regime}"] = inside.loc[regime] / inside.loc[regime, RIVAL] - 1
-    worst = table[[f"change_{regime}" for regime in REGIMES]].idxmax(axis=1)
+    worst = table[[f"change_{regime}" for regime in REGIMES]].to_numpy().argmax(axis=1)
     if walked.target == "return":
-        worst = _trading(walked, table)
-    return table.assign(worst=worst.str.split("_").str[-1])
+        worst = _add_trading(table, walked)
+    return table.assign(worst=[REGIMES[k] for k in worst])
 
 
-def _trading(walked: Walk, table: pd.DataFrame) -> pd.Series:
-    """Add what following the sign of each prediction would have earned; return the regime of least profit."""
+def _add_trading(table: pd.DataFrame, walked: Walk) -> Rows:
+    """Add what holding the predicted side would have earned; return the place of the regime of least profit."""
     wins, profits = trade_outcomes(walked.said, walked.outcome)
     table["n"] = np.isfinite(wins).sum(axis=0)
     table["win_rate"] = np.nanmean(wins, axis=0)
@@ -325,10 +328,9 @@ def _trading(walked: Walk, table: pd.DataFrame) -> pd.Series:
     low, high = sharpe_interval(sharpe, np.isfinite(profits).sum(axis=0), skewness, kurtosis)
     for name, value in {"sharpe": sharpe, "sharpe_low": low, "sharpe_high": high}.items():
         table[name] = np.asarray(value) * np.sqrt(_TRADING_DAYS)
-    earned = pd.DataFrame(profits, walked.said.index, walked.said.columns).groupby(walked.regimes).mean()
     for regime in REGIMES:
-        table[f"profit_bps_{regime}"] = earned.loc[regime]
-    return table[[f"profit_bps_{regime}" for regime in REGIMES]].idxmin(axis=1)
+        table[f"profit_bps_{regime}"] = np.nanmean(profits[walked.regimes == regime], axis=0)
+    return table[[f"profit_bps_{regime}" for regime in REGIMES]].to_numpy().argmin(axis=1)
 
 
 def change_interval(losses: Any, rival: Any) -> tuple[float, float, float]:
@@ -379,6 +381,7 @@ _LINES = {
     "stacking": ("#D55E00", "-."),
     "dynamic": ("black", "-"),
 }
+_LEGEND: dict[str, Any] = {"fontsize": 9, "frameon": False, "borderaxespad": 0.1}
 _TITLES = {"return": "next-day return", "volatility": "volatility of the next 5 days"}
 
 
@@ -407,24 +410,27 @@ def _draw_regimes(axes: Any, walked: Walk) -> None:
     days = walked.said.index
     for regime, shade in _SHADES.items():
         axes.fill_between(days, 0, 1, where=walked.regimes == regime, color=shade, step="post", lw=0, label=regime)
-    axes.set(title=f"S&P 500, {_TITLES[walked.target]}: dynamic weighting with regimes", yticks=[], ylim=(0, 1))
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.02), ncols=3, fontsize=8, frameon=False, borderaxespad=0.1)
-    axes.set_xlim(days[0], days[-1])
+    axes.set(yticks=[], ylim=(0, 1), xlim=(days[0], days[-1]))
+    axes.set_title(f"S&P 500, {_TITLES[walked.target]}", pad=22)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, **_LEGEND)
+    axes.text(0, 1.15, "regime", transform=axes.transAxes, fontsize=9)
 
 
 def _draw_weights(axes: Any, walked: Walk) -> None:
     smooth = walked.weights.rolling(21, min_periods=1).mean()
     axes.stackplot(smooth.index, smooth.T, labels=smooth.columns, colors=_COLOURS, edgecolor="white", lw=0.3)
-    axes.set(ylabel="weight of each model\n(mean of the last 21 days)", ylim=(0, 1))
-    axes.legend(loc="lower left", ncols=4, fontsize=8)
+    axes.set(ylabel="weight (mean of 21 days)", ylim=(0, 1))
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, **_LEGEND)
+    axes.text(0, 1.02, "dynamic + regimes", transform=axes.transAxes, fontsize=9)
 
 
 def _draw_losses(axes: Any, walked: Walk) -> None:
-    losses = walked.losses
+    losses: Any = walked.losses
     ahead = 100 * losses.sub(losses[RIVAL], axis=0).cumsum() / losses[RIVAL].sum()
     for name, (colour, line) in _LINES.items():
         shown = name if name == EQUAL else with_regimes(name)
-        axes.plot(ahead.index, ahead[shown], color=colour, ls=line, label=f"{shown} ({ahead[shown].iloc[-1]:+.1f} %)")
-    axes.axhline(0, color="black", lw=0.5)
-    axes.set(ylabel="squared error so far less that of the\nsingle LightGBM (% of its total; lower is better)")
-    axes.legend(loc="lower left", fontsize=8)
+        axes.plot(ahead.index, ahead[shown], color=colour, ls=line, label=f"{shown}: {ahead[shown].iloc[-1]:+.1f} %")
+    axes.axhline(0, color="black", lw=0.8)
+    axes.set(ylabel="% of the loss of LightGBM by default")
+    axes.legend(loc="upper right", bbox_to_anchor=(1, 0.95), **_LEGEND)
+    axes.text(0, 1.02, "Loss so far, less that of LightGBM: lower is better", transform=axes.transAxes, fontsize=9)

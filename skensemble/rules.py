@@ -109,6 +109,18 @@ class Rule(BaseEstimator, ABC, Generic[State]):
     """What every rule promises: ``start``, then ``weights`` and ``update`` row by row.
 
     All verbs are pure: they return new records and change none.
+
+    Examples
+    --------
+    All members are used alike:
+
+    >>> import numpy as np
+    >>> rule = BernsteinAggregation()
+    >>> state = rule.start(prior=[0.5, 0.5], memory=[1.0, 1.0])
+    >>> state = rule.update(state, losses=np.array([0.0, 1.0]), awake=np.ones(2))
+    >>> first, second = rule.weights(state, awake=np.ones(2))
+    >>> bool(first > second)
+    True
     """
 
     def start(self, prior: npt.ArrayLike, memory: npt.ArrayLike, models: npt.ArrayLike | None = None) -> State:
@@ -255,10 +267,10 @@ class Rule(BaseEstimator, ABC, Generic[State]):
     def carried(self, state: State, fresh: State, source: npt.ArrayLike, keep: npt.ArrayLike) -> State:
         """Return what was learned, moved to another set of specialists: models came, went or changed.
 
-        Carried specialists keep their weights relative to each other, so far as prior and ``keep`` are the same for
-        them. A newcomer is one that nobody has heard yet: the docstring of each rule says how it starts. Figures that
-        belong to no specialist (the number of rows, a rate or a range common to all) are taken over as they are, and
-        nothing is: ``fresh`` is returned, where no specialist is carried.
+        Specialists carried whole keep their weights relative to each other, so far as the ratios of their priors stay.
+        A newcomer has an empty record; each rule says in its docstring what that is worth. Figures that belong to no
+        specialist (the number of rows, a rate or a range common to all) stay as they are. Where no specialist is
+        carried, ``fresh`` is returned. The proved bounds speak of a run without a carry.
 
         Parameters
         ----------
@@ -408,7 +420,8 @@ class RecentPerformance(Rule[RecentState]):
         e_j = a_j · (Σ_i a_i p_i loss_i / Σ_i a_i p_i − loss_j)        w_j ∝ a_j p_j exp(Σ e_j / √(Σ e_j²))
 
     with sums over the last ``lookback`` outcomes of j. A specialist with fewer than ``min_outcomes`` outcomes has
-    exponent 0: it is taken for average.
+    exponent 0: it is taken for average. Of a record that ``carried`` keeps in part, leads and number of outcomes (those
+    in the window) are multiplied by that part.
 
     No regret bound holds: a window can be led by the nose. Where the best specialist alternates with the period of
     the window, the rule follows yesterday's winner for ever. Adding a constant to all losses changes nothing; nor
@@ -532,6 +545,9 @@ class ExponentialAverage(Rule[ExponentialState]):
         x_j ← x_j + r_j − δ   if awake                 Δ ← Δ + δ
         η   = L / Δ,  L = ln J                         J: number of specialists
 
+    Before the first difference of losses η is infinite and δ the largest r_j. Where ``carried`` brings newcomers or
+    keeps records in part, x = 0 is first moved to the mean trust of those carried: a newcomer has its prior share.
+
     One rate serves all specialists, so one that speaks rarely is judged by the noise of those that speak often; where
     that matters, ``BernsteinAggregation`` is better.
 
@@ -541,9 +557,16 @@ class ExponentialAverage(Rule[ExponentialState]):
 
     with V_T the sum over rows of Σ_i v_i r_i² and S the largest difference of two regrets on one row: for an equal
     prior R_j ≤ 2√(V_T ln J) + (4/3 ln J + 2) S (de Rooij et al. 2014, whose proof holds for any L and, with the gap
-    taken over those awake, for specialists that sleep: Freund et al. 1997). Adding a constant to all losses
-    changes nothing; nor does a common positive factor. With memory below 1, x_j and (as the mean over the weights) Δ
-    fade too: a heuristic without a bound.
+    taken over those awake, for specialists that sleep: Freund et al. 1997).
+
+    Proof in short: the choice of δ keeps Σ_i p_i exp(η x_i) as it was, and where it is at most 1 for one rate it is so
+    for every smaller one (power means). So x_j ≤ ln(1/p_j) / η always, and R_j is x_j plus the gaps of the rows on
+    which j spoke. For the gaps, Δ_t² − Δ_{t−1}² = 2 δ Δ_{t−1} + δ² with Δ_{t−1} = L/η and δ ≤ S, and Bernstein's
+    inequality in the form 2δ/η ≤ Σ_i v_i r_i² + ⅔ S δ, which needs Σ_i v_i r_i = 0: that is what weights ∝ a_j v_j
+    give. The sum over rows is Δ_T² ≤ L V_T + (2L/3 + 1) S Δ_T.
+
+    Adding a constant to all losses changes nothing; nor does a common positive factor. With memory below 1, x_j and (as
+    the mean over the weights) Δ fade too: a heuristic without a bound.
 
     See Also
     --------
@@ -741,7 +764,8 @@ class MLPoly(Rule[PolynomialState]):
     where the range of the losses widens. Gaillard et al. (2014) prove it for a known range, by the potential
     Σ_i p_i η_i max(R_i, 0)². Where the range widens, its root grows by at most 1/√2 (Minkowski); on all other rows
     every η_i r_i² is at most 1 and their sum telescopes. Adding a constant to all losses changes nothing; nor does a
-    common positive factor. With memory below 1, R_j and V_j fade: a heuristic without a bound.
+    common positive factor. With memory below 1, R_j and V_j fade: a heuristic without a bound. A newcomer after
+    ``carried`` has no weight until it would have gained; a record kept in part has R_j and V_j multiplied by that part.
 
     See Also
     --------
@@ -841,7 +865,9 @@ class BernsteinAggregation(Rule[BernsteinState]):
     a model new on a row if none of its specialists awake has been updated. A specialist of a new model has w_j = s_j.
     One never updated of any other model has w_j = 0: the model's other voices speak for it. What then remains of 1 is
     divided among the updated specialists awake by the formula. So a model heard for the first time keeps its prior
-    share, and a new context of a known model has none until it has been heard.
+    share, and a new context of a known model has none until it has been heard. Its first regret then sets its rate, far
+    above those of long records: it may take the lead after one outcome, and loses it as fast where it is not better.
+    Of a record that ``carried`` keeps in part, V_j and Q_j are multiplied by that part.
 
     Guarantee, for any memories, every j and T::
 
@@ -850,18 +876,20 @@ class BernsteinAggregation(Rule[BernsteinState]):
     where D_t is what memory left of row t at T (1 for memory 1, when the left side is R_j and V_j = 2.2 Σ r_j²);
     L_i = ln(V_i / first V_i) + 2 ln(1/γ_i) · (sum of a_i after its first row); and N_T is the number of *surprises*:
     rows on which some updated specialist has r_i < −0.7 √V_i (V_i of the row before), or on which new models and
-    updated specialists spoke together, or whose outcome came after later predictions. Each surprise of i multiplies
-    V_i by 2 or more, so for memory 1 N_T grows with the logarithm of the range of the losses. Every surprise costs as
-    much as a prior 1.7 times smaller; the term L_i costs a loglog.
+    updated specialists spoke together, or whose outcome came after later predictions. For memory 1 a surprise of i more
+    than doubles V_i, so but for late outcomes N_T ≤ Σ_i (2 + log₂(largest r_i² / first r_i² above 0)): it grows with
+    the logarithm of the range of the regrets, not with T. Every surprise costs as much as a prior 1.7 times smaller;
+    the term L_i costs a loglog.
 
     Proof in short: Φ = Σ_i p_i exp(η_i Q_i) starts at 1. By the inequality above, a step multiplies term i by at most
-    exp((β−1) η_i Q_i) (1 + η'_i r_i), with β = d η'_i/η_i < 1 and η' the new rate. As Σ_i p_i η_i exp(η_i Q_i) r_i = 0
+    exp((β−1) η_i Q_i) (1 + η'_i r_i), with β = d η'_i/η_i ≤ 1 and η' the new rate. As Σ_i p_i η_i exp(η_i Q_i) r_i = 0
     by the choice of the weights, Φ grows by at most Σ_i p_i max_s [exp(β s)(1 + η'_i r_i) − exp(s)(1 + η_i r_i)],
-    and for η_i r_i ≥ −0.7 that maximum is below ⅓ ln(1/β²), which adds up to ⅓ L_i. On a surprise
+    and for η_i r_i ≥ −0.7 that maximum is at most ⅓ ln(1/β²), which adds up to ⅓ L_i. On a surprise
     Φ ← 1.675 Φ + ⅓ Σ_i p_i ln(1/β_i²) holds instead; the first row of i adds at most 0.25 p_i. So η_j Q_j is at most
     ln(Φ/p_j), and Q_j differs from the regret by Σ_t D_t r_j²/√V_j ≤ 2√V_j/2.2.
     Wintenberger (2017) introduces the rule and proves such second-order bounds, with a loglog price for rates that
-    adapt, where the rates hold the range of the losses; the form here needs no range and pays for it with N_T.
+    adapt, for rates that hold the range of the losses; Wintenberger (2021) has a version free of the scale. The bound
+    above, its constants and N_T are derived here, for the very rule of this class.
 
     Adding a constant to all losses changes nothing; nor does a common positive factor (to the last bit for powers of
     two). As for every rule of this kind, two specialists that always agree share a weight as one would with the sum of
@@ -875,6 +903,9 @@ class BernsteinAggregation(Rule[BernsteinState]):
     References
     ----------
     O. Wintenberger. "Optimal learning with Bernstein online aggregation". Machine Learning 106, 2017.
+
+    O. Wintenberger. "Stochastic online convex optimization. Application to probabilistic time series forecasting".
+    arXiv:2102.00729, 2021.
 
     P. Gaillard, G. Stoltz and T. van Erven. "A second-order bound with excess losses". COLT, 2014.
 
@@ -950,7 +981,7 @@ def _divisor(root: Floats, largest: float) -> Floats:
 
 def _moved(record: npt.NDArray[Any], origin: Positions, kept: Floats) -> npt.NDArray[Any]:
     """Return the record of those carried at their new places, and 0 for the others: nobody starts with anything."""
-    return np.where(kept > 0, record[..., origin], 0)
+    return np.where(kept > 0, np.take(record, origin, axis=-1), 0)
 
 
 def _trust(logits: Floats) -> Trust:

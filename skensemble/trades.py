@@ -41,6 +41,7 @@ _PRIOR_RECORDS = 2.0
 _LEAST_RATIO = 1e-4
 # A profit has the variance 1 in units of its usual size: the number of trades that this belief is worth.
 _PRIOR_TRADES = 2.0
+# How often the two parts of a mean profit, that of the model and that of the regime, are estimated in turns.
 _TURNS = 3
 # Where the distribution of each model is cut for the integral over all of them, in standard deviations.
 _CUTS = np.array([-6.5, -4.0, -3.0, -2.2, -1.4, -0.7, 0.0, 0.7, 1.4, 2.2, 3.0, 4.0, 6.5])
@@ -406,9 +407,9 @@ def _beliefs(trades: Array, means: Array, squares: Array) -> tuple[Array, Array]
     # taken out of the pooled means, in turns, since either is estimated given the other.
     share = trades[:-1] / np.maximum(np.maximum(n, trades[:-1].sum(axis=0)), _TINY)
     shift, mean = np.zeros(len(share)), means[-1]
+    voice = trust[:-1] / np.maximum(trust[:-1].sum(axis=1, keepdims=True), _TINY)
     for _ in range(_TURNS):
-        gaps = means[:-1] - mean
-        shift = (trust[:-1] * gaps).sum(axis=1) / np.maximum(trust[:-1].sum(axis=1), _TINY)
+        shift = (voice * (means[:-1] - mean)).sum(axis=1)
         mean = means[-1] - shift.dot(share)
 
     centre = trust[-1].dot(mean) / max(trust[-1].sum(), _TINY)
@@ -465,7 +466,7 @@ def _chances_to_be_best(means: Array, deviations: Array) -> Array:
 class Trades:
     """Trades as they were read: one entry per trade, in the order given.
 
-    Attributes
+    Parameters
     ----------
     models : ndarray of int of shape (n_trades,)
         Position of the model that traded; -1 for a trade of the ensemble as a whole.
@@ -479,6 +480,12 @@ class Trades:
         When, as given; None if no trade says.
     sample_weight : ndarray of shape (n_trades,)
         How many trades each counts for.
+
+    Examples
+    --------
+    >>> trades = check_trades([{"model": "b", "profit_bps": -2.5}], ["a", "b"], [])
+    >>> len(trades), trades.models.tolist(), trades.won.tolist()
+    (1, [1], [0.0])
     """
 
     models: Integers

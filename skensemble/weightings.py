@@ -80,7 +80,18 @@ class Evidence:
 
     @classmethod
     def empty(cls, n_models: int) -> Self:
-        """Return the evidence of no rows about ``n_models`` models."""
+        """Return the evidence of no rows.
+
+        Parameters
+        ----------
+        n_models : int
+            Number of models.
+
+        Returns
+        -------
+        Evidence
+            Sums of zero.
+        """
         pairs = (n_models, n_models)
         return cls(np.zeros(n_models), np.zeros(n_models), np.zeros(pairs), np.zeros(pairs))
 
@@ -88,7 +99,24 @@ class Evidence:
     def of(
         cls, predictions: FloatArray, targets: FloatArray, losses: FloatArray, sample_weight: FloatArray
     ) -> Evidence:
-        """Return the evidence of some rows; the parameters are those of :meth:`plus`."""
+        """Return the evidence of some rows.
+
+        Parameters
+        ----------
+        predictions : array of shape (n_samples, n_models, n_outputs)
+            What each model said.
+        targets : array of shape (n_samples, n_outputs)
+            What came true; one-hot rows for classes.
+        losses : array of shape (n_samples, n_models)
+            How wrong each model was; NaN where it was asleep.
+        sample_weight : array of shape (n_samples,)
+            How much each row counts.
+
+        Returns
+        -------
+        Evidence
+            The sums.
+        """
         return cls.empty(np.shape(losses)[-1]).plus(predictions, targets, losses, sample_weight)
 
     def plus(
@@ -133,14 +161,36 @@ class Evidence:
         return evidence
 
     def scaled(self, factor: float) -> Evidence:
-        """Return this evidence as if each row had counted ``factor`` (at least 0) times as much."""
+        """Return this evidence as if each row had counted more or less.
+
+        Parameters
+        ----------
+        factor : float
+            How many times as much, at least 0.
+
+        Returns
+        -------
+        Evidence
+            The new sums; this object stays as it is.
+        """
         check_number(factor, "factor", "Evidence.scaled", low=0)
         if factor == 0:
             return Evidence.empty(len(self.weight))
         return Evidence(self.weight * factor, self.loss_sum * factor, self.pair_weight * factor, self.gram_sum * factor)
 
     def select(self, models: BoolArray | npt.NDArray[np.intp]) -> Evidence:
-        """Return the evidence about some of the models, given by a mask or by their positions."""
+        """Return the evidence about some of the models.
+
+        Parameters
+        ----------
+        models : array of bool of shape (n_models,) or of int
+            A mask, or positions.
+
+        Returns
+        -------
+        Evidence
+            Of these models, in this order.
+        """
         return Evidence(
             self.weight[models],
             self.loss_sum[models],

@@ -233,6 +233,7 @@ def test_verbs_change_no_argument_and_no_state(rule):
     before = copy.deepcopy((prior, memory, models, losses, awake, state))
     for row in range(20, 40):
         rule.update(state, losses[row], awake[row], weights=rule.weights(state, awake[row]), scale=2.0)
+    rule.carried(state, rule.start(prior, memory, models), np.arange(10)[::-1], np.full(10, 0.5))
     assert same((prior, memory, models, losses, awake, state), before)
 
 
@@ -275,6 +276,200 @@ def test_weights_that_all_lay_on_broken_models_are_replaced_by_todays(rule):
     losses = np.array([np.nan, 0.0, 1.0])
     given_late = rule.update(state, losses, np.ones(3), weights=np.array([1.0, 0.0, 0.0]))
     assert same(given_late, rule.update(state, losses, np.ones(3)))
+
+
+# -- moved to other specialists ---------------------------------------------------------------------------------------
+
+
+def learned(rule, seed=0, n_rows=120):
+    prior, memory, models, losses, awake = panel(seed, n_rows + 60)
+    state, _ = rule.replay(rule.start(prior, memory, models), losses[:n_rows], awake[:n_rows])
+    return state, (prior, memory, models), losses[n_rows:], awake[n_rows:]
+
+
+def grown(prior, memory, models, n_new=1):
+    """Return the start of more specialists, each of a new model: a fifth of the prior is theirs."""
+    newcomers = np.full(n_new, 0.2 / n_new)
+    return (
+        np.r_[0.8 * prior, newcomers],
+        np.r_[memory, np.ones(n_new)],
+        np.r_[models, models.max() + 1 + np.arange(n_new)],
+    )
+
+
+@every_rule
+@pytest.mark.parametrize("n_rows", [0, 1, 120])
+def test_carried_to_the_same_specialists_is_the_same_to_the_last_bit(rule, n_rows):
+    state, setting, losses, awake = learned(rule, n_rows=n_rows)
+    fresh = rule.start(*setting)
+    same_again = rule.carried(state, fresh, np.arange(10), np.ones(10))
+    assert same(same_again, state)
+    assert np.array_equal(rule.weights(same_again, awake), rule.weights(state, awake))
+    later, path = rule.replay(state, losses, awake)
+    copied, other = rule.replay(pickle.loads(pickle.dumps(same_again)), losses, awake)
+    assert np.array_equal(other, path)
+    assert same(copied, later)
+
+
+@every_rule
+def test_carried_to_another_order_is_permuted(rule):
+    state, setting, losses, awake = learned(rule)
+    order = np.random.default_rng(1).permutation(10)
+    permuted = rule.carried(state, rule.start(*(part[order] for part in setting)), order, np.ones(10))
+    _, path = rule.replay(state, losses, awake)
+    _, other = rule.replay(permuted, losses[:, order], awake[:, order])
+    np.testing.assert_allclose(other, path[:, order], rtol=0, atol=1e-12)
+
+
+@every_rule
+def test_without_some_specialists_the_rest_keep_their_relative_weights(rule):
+    state, (prior, memory, models), _, awake = learned(rule)
+    stay = np.flatnonzero(~np.isin(models, [1, 3]))
+    fresh = rule.start(prior[stay] / prior[stay].sum(), memory[stay], models[stay])
+    fewer = rule.carried(state, fresh, stay, np.ones(stay.size))
+    # Who has left weighs as much as one who sleeps: nothing.
+    present = np.where(np.isin(np.arange(10), stay), awake, 0.0)
+    np.testing.assert_allclose(
+        rule.weights(fewer, awake[:, stay]), rule.weights(state, present)[:, stay], rtol=0, atol=1e-12
+    )
+
+
+@every_rule
+def test_newcomers_leave_the_ratios_of_the_others_and_do_not_dominate(rule):
+    state, setting, losses, _ = learned(rule)
+    prior, memory, models = grown(*setting, n_new=2)
+    fresh = rule.start(prior, memory, models)
+    more = rule.carried(state, fresh, np.r_[np.arange(10), -1, -1], np.ones(12))
+    before, after = rule.weights(state, np.ones(10)), rule.weights(more, np.ones(12))
+    np.testing.assert_allclose(after[:10] / after[:10].sum(), before, rtol=1e-9, atol=1e-15)
+    assert_shares(after, np.ones(12))
+    assert after[10:].sum() <= 1.5 * 0.2
+    if isinstance(rule, ExponentialAverage | NoLearning | BernsteinAggregation):
+        np.testing.assert_allclose(after[10:], prior[10:], rtol=1e-9)
+    # They learn like anybody else: the first is far the best from now on, and is found.
+    losses = np.nan_to_num(np.hstack([losses, np.full((60, 1), -9.0), np.full((60, 1), 9.0)]))
+    more, _ = rule.replay(more, losses, np.ones((60, 12)))
+    assert rule.weights(more, np.ones(12))[10] > 0.5 or isinstance(rule, NoLearning)
+
+
+# One rate for all depends on how many they are, so there the two differ.
+@pytest.mark.parametrize("name", [name for name in NAMES if not issubclass(getattr(rules, name), ExponentialAverage)])
+def test_a_newcomer_is_one_that_has_slept_all_along(name):
+    rule = getattr(rules, name)()
+    prior, memory, models, losses, awake = panel(n_rows=180)
+    losses, awake = np.c_[losses, np.zeros(180)], np.c_[awake, np.arange(180) >= 120]
+    fresh = rule.start(*grown(prior, memory, models))
+    sleeper, _ = rule.replay(fresh, losses[:120], awake[:120])
+    state, _ = rule.replay(rule.start(prior, memory, models), losses[:120, :10], awake[:120, :10])
+    newcomer = rule.carried(state, fresh, np.r_[np.arange(10), -1], np.ones(11))
+    _, path = rule.replay(newcomer, losses[120:], awake[120:])
+    _, other = rule.replay(sleeper, losses[120:], awake[120:])
+    np.testing.assert_allclose(path, other, rtol=0, atol=1e-10)
+
+
+@every_rule
+def test_to_keep_nothing_is_to_be_new(rule):
+    state, setting, _, _ = learned(rule)
+    fresh, source = rule.start(*setting), np.arange(10)
+    keep = np.where(source == 2, 0.0, 1.0)
+    forgotten = rule.carried(state, fresh, source, keep)
+    assert same(forgotten, rule.carried(state, fresh, np.where(source == 2, -1, source), np.ones(10)))
+    for field in {"saved", "leads", "cursor", "heard", "regret", "root", "evidence"} & set(state._fields):
+        assert np.array_equal(getattr(forgotten, field)[..., 2], getattr(fresh, field)[..., 2])
+    assert rule.carried(state, fresh, source, np.zeros(10)) is fresh
+    assert rule.carried(state, fresh, np.full(10, -1), np.ones(10)) is fresh
+
+
+@every_rule
+def test_what_belongs_to_no_specialist_is_carried_as_it_is(rule):
+    state, setting, _, _ = learned(rule)
+    source = np.where(np.arange(10) == 4, 4, -1)
+    for keep in (1.0, 0.3):
+        moved = rule.carried(state, rule.start(*setting), source, np.full(10, keep))
+        for field in {"gaps", "pace", "rows", "reach"} & set(state._fields):
+            assert getattr(moved, field) == getattr(state, field) > 0
+
+
+def shorten_nothing(slow, keep):
+    """The prior is all there is."""
+
+
+def shorten_window(slow, keep):
+    slow.window = [[k * lead for lead in leads] for k, leads in zip(keep, slow.window, strict=True)]
+    counted = [heard if k == 1 else k * min(heard, 50) for k, heard in zip(keep, slow.heard, strict=True)]
+    slow.heard = counted
+
+
+def shorten_savings(slow, keep):
+    mean = sum(slow.trust()) / sum(slow.prior)
+    zero = slow.inverse_rate * math.log(mean)
+    slow.saved = [k * (x - zero) for k, x in zip(keep, slow.saved, strict=True)]
+
+
+def shorten_regrets(slow, keep):
+    slow.regret = [k * regret for k, regret in zip(keep, slow.regret, strict=True)]
+    slow.squares = [k * square for k, square in zip(keep, slow.squares, strict=True)]
+
+
+def shorten_v_and_q(slow, keep):
+    slow.v = [k * v for k, v in zip(keep, slow.v, strict=True)]
+    slow.q = [k * q for k, q in zip(keep, slow.q, strict=True)]
+
+
+SHORTENED = {
+    "NoLearning": shorten_nothing,
+    "RecentPerformance": shorten_window,
+    "ExponentialAverage": shorten_savings,
+    "FixedShare": shorten_savings,
+    "MLPoly": shorten_regrets,
+    "BernsteinAggregation": shorten_v_and_q,
+}
+
+
+@every_rule
+def test_a_record_kept_in_part_agrees_with_the_slow_reference(rule):
+    prior, memory, models, losses, awake = panel(n_rows=180)
+    keep = np.where(models == 1, 0.5, np.where(models == 2, 0.1, 1.0))
+    state, _ = rule.replay(rule.start(prior, memory, models), losses[:120], awake[:120])
+    state = rule.carried(state, rule.start(prior, memory, models), np.arange(10), keep)
+    _, path = rule.replay(state, losses[120:], awake[120:])
+    name = type(rule).__name__
+    slow = getattr(reference, name)(prior, memory, models)
+    for row, (loss, a) in enumerate(zip(losses.tolist(), awake.tolist(), strict=True)):
+        if row == 120:
+            SHORTENED[name](slow, keep.tolist())
+        if row >= 120:
+            np.testing.assert_allclose(path[row - 120], slow.weights(a), rtol=0, atol=1e-10)
+        slow.update(loss, a)
+
+
+@every_rule
+def test_to_forget_half_among_equals_is_no_great_reward(rule):
+    for seed in range(5):
+        losses = np.random.default_rng(seed).normal(size=(500, 10))
+        state, _ = rule.replay(started(rule, 10), losses, np.ones((500, 10)))
+        keep = np.where(np.arange(10) == 0, 0.5, 1.0)
+        moved = rule.carried(state, started(rule, 10), np.arange(10), keep)
+        before, after = rule.weights(state, np.ones(10)), rule.weights(moved, np.ones(10))
+        assert after[0] <= max(2 * before[0], 0.1)
+
+
+def test_half_a_record_of_the_default_by_hand():
+    rule, awake = BernsteinAggregation(), np.ones(2)
+    state = rule.update(started(rule, 2), np.array([0.0, 1.0]), awake)
+    # r = ½ and −½: V = 0.55 for both, Q = ±½ − 0.25/√0.55.
+    half = rule.carried(state, started(rule, 2), [0, 1], [0.5, 1.0])
+    root, lead = math.sqrt(0.55), 0.5 - 0.25 / math.sqrt(0.55)
+    odds = math.sqrt(2) * math.exp(math.sqrt(0.5) * lead / root - (lead - 1) / root)
+    np.testing.assert_allclose(rule.weights(half, awake), [odds / (1 + odds), 1 / (1 + odds)])
+
+
+def test_one_record_can_be_continued_twice():
+    rule = BernsteinAggregation()
+    state = rule.update(started(rule, 2), np.array([0.0, 1.0]), np.ones(2))
+    twice = rule.carried(state, rule.start([0.25, 0.25, 0.5], np.ones(3), [0, 0, 1]), [0, 0, 1], np.ones(3))
+    first, second = rule.weights(state, np.ones(2))
+    np.testing.assert_allclose(rule.weights(twice, np.ones(3)), [first / 2, first / 2, second])
 
 
 # -- the formulas -----------------------------------------------------------------------------------------------------
@@ -517,6 +712,15 @@ def test_discounted_regret_of_the_default_stays_below_the_proved_bound(losses):
 
 
 @pytest.mark.parametrize("losses", STREAMS)
+def test_surprises_are_as_few_as_stated(losses):
+    for awake in (None, sleepy):
+        game = Game(BernsteinAggregation(), losses, np.full(6, 1 / 6), np.ones(6), awake)
+        heard = game.first > 0
+        reach = 2.2 * np.square(game.rows).max(axis=0)[heard] / game.first[heard]
+        assert game.surprises <= (2 + np.log2(reach)).sum()
+
+
+@pytest.mark.parametrize("losses", STREAMS)
 def test_regret_against_paths_stays_below_the_proved_bound(losses):
     game = Game(FixedShare(), losses, np.full(5, 0.2), np.ones(5))
     for length in (600, 200, 100, 50, 10):
@@ -535,7 +739,7 @@ def test_the_constants_of_the_default_hold():
     assert math.log(largest) < 0.52
     assert math.exp(1 / math.sqrt(2.2) - 1 / 2.2) < 1.25
     d, u = np.meshgrid(np.r_[1.0, 0.999, 0.98, 0.9, 0.5, 0.1, 0.001], np.r_[np.linspace(-8, 8, 4001), 1e-3, 1e3, 1e6])
-    keep = u != 0
+    keep = (u != 0) | (d < 1)
     root = np.sqrt(d + 2.2 * u**2)[keep]
     d, u = d[keep], u[keep]
     beta, rise = d / root, 1 + u / root
@@ -544,6 +748,18 @@ def test_the_constants_of_the_default_hold():
         # The largest value over s of exp(b s) rise − f exp(s), in closed form.
         peak = np.exp(np.log(b * rise[holds] / f) / (1 - b)) * f * (1 / b - 1)
         assert (peak <= np.log(1 / b**2) / 3).all()
+
+
+def test_the_inequality_behind_the_gaps_holds():
+    rng = np.random.default_rng(0)
+    for _ in range(2000):
+        weights = rng.dirichlet(np.full(3, rng.choice([0.1, 1.0])))
+        regrets = rng.normal(size=3)
+        regrets -= weights @ regrets
+        pace = 10.0 ** rng.uniform(-1.5, 1.5)
+        gap = rules._mixability_gap(regrets, weights, pace)
+        allowed = weights @ regrets**2 + 2 / 3 * np.ptp(regrets) * gap
+        assert 2 * gap * pace <= allowed * (1 + 1e-9) + 1e-12
 
 
 def test_the_potential_of_the_default_stays_below_what_the_proof_allows():
@@ -599,6 +815,33 @@ def test_a_short_memory_finds_a_new_leader_in_time():
 def test_a_wrong_start_is_refused_with_a_sentence(rule, prior, memory, models, words):
     with pytest.raises(ValueError, match=words):
         rule.start(prior, memory, models)
+
+
+@every_rule
+@pytest.mark.parametrize(
+    ("source", "keep", "words"),
+    [
+        ([0, 1], [1, 1, 1], r"source of .* 3 new specialists, its position among the 2 old ones .* got \[0, 1\]"),
+        ([0, 1, 2], [1, 1, 1], "source of"),
+        ([0, 1, -2], [1, 1, 1], "source of"),
+        ([0.0, 1.0, -1.0], [1, 1, 1], "source of"),
+        ([True, False, False], [1, 1, 1], "source of"),
+        ([0, 1, -1], [1, 1], r"keep of .* 3 new specialists; got \[1, 1\]"),
+        ([0, 1, -1], [1, 1.1, 0], "keep of"),
+        ([0, 1, -1], [1, -0.1, 0], "keep of"),
+        ([0, 1, -1], [1, np.nan, 0], "keep of"),
+        ([0, 1, -1], 1.0, "keep of"),
+    ],
+)
+def test_a_wrong_carry_is_refused_with_a_sentence(rule, source, keep, words):
+    with pytest.raises(ValueError, match=words):
+        rule.carried(started(rule, 2), started(rule, 3), source, keep)
+
+
+def test_a_window_of_another_length_is_refused_with_a_sentence():
+    state = started(RecentPerformance(lookback=50))
+    with pytest.raises(ValueError, match=r"lookback of RecentPerformance must stay .* was 50, got 20\. Set"):
+        RecentPerformance().carried(state, started(RecentPerformance(lookback=20)), [0, 1, 2], np.ones(3))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def import_times(rounds: int) -> Iterator[dict[str, Any]]:
         code = f"import time; start = time.perf_counter(); {IMPORTS[name]}; print(time.perf_counter() - start)"
         found[name] = float(_output("-c", code))
 
-    for number, name, _ in in_turns({name: lambda name=name: run(name) for name in IMPORTS}, rounds):
+    for number, name, *_ in in_turns({name: lambda name=name: run(name) for name in IMPORTS}, rounds):
         yield {"what": "import", "contender": name, "round": number, "value": found[name], "unit": "s"}
 
 

@@ -37,6 +37,12 @@ COMPARISONS = (
     ("fit", "skensemble stacking", "sklearn stacking", 1),
     ("predict", "skensemble voting", "sklearn voting", 1),
     ("predict", "skensemble stacking", "sklearn stacking", 1),
+    # The same by the work of the process, which a busy machine does not stretch; with one job only.
+    ("fit cpu", "skensemble voting", "sklearn stacking", 1),
+    ("fit cpu", "skensemble voting", "sklearn voting", FOLDS),
+    ("fit cpu", "skensemble stacking", "sklearn stacking", 1),
+    ("predict cpu", "skensemble voting", "sklearn voting", 1),
+    ("predict cpu", "skensemble stacking", "sklearn stacking", 1),
 )
 
 

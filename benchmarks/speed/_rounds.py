@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 from benchmarks.speed._contenders import Setting, contenders, table
@@ -16,16 +16,16 @@ __all__ = ["fit_and_predict", "in_turns"]
 WARM_UP_ROWS = 200
 
 
-def in_turns(calls: Mapping[str, Callable[[], Any]], rounds: int) -> Iterator[tuple[int, str, float]]:
-    """Yield round, name and seconds of each call."""
+def in_turns(calls: Mapping[str, Callable[[], Any]], rounds: int) -> Iterator[tuple[int, str, float, float]]:
+    """Yield round, name, seconds by the clock and seconds of this process's work of each call."""
     names = list(calls)
     for number in range(rounds):
         shift = number % len(names)
         for name in names[shift:] + names[:shift]:
             gc.collect()
-            start = perf_counter()
+            start, worked = perf_counter(), process_time()
             calls[name]()
-            yield number, name, perf_counter() - start
+            yield number, name, perf_counter() - start, process_time() - worked
 
 
 def fit_and_predict(setting: Setting, fit_rounds: int, predict_rounds: int) -> Iterator[dict[str, Any]]:
@@ -40,8 +40,11 @@ def fit_and_predict(setting: Setting, fit_rounds: int, predict_rounds: int) -> I
         fits = {name: lambda model=model: model.fit(X, y) for name, model in ready.items()}
         predictions = {name: lambda model=model: model.predict(new) for name, model in ready.items()}
         for what, calls, rounds in (("fit", fits, fit_rounds), ("predict", predictions, predict_rounds)):
-            for number, name, seconds in in_turns(calls, rounds):
-                yield {"what": what, "contender": name, "round": number, "value": seconds, "unit": "s"} | vars(setting)
+            for number, name, seconds, worked in in_turns(calls, rounds):
+                about = {"contender": name, "round": number, "unit": "s"} | vars(setting)
+                yield {"what": what, "value": seconds} | about
+                if setting.n_jobs == 1:  # with more, scikit-learn's work is done by other processes
+                    yield {"what": f"{what} cpu", "value": worked} | about
 
 
 def _warm_up(setting: Setting) -> None:

@@ -45,6 +45,17 @@ class Combiner(BaseEstimator, ABC):
     ----------
     regime_weights_ : ndarray of shape (1 + n_regimes, n_models)
         How far each model is trusted, first pooled, then in each regime.
+
+    Examples
+    --------
+    All members are used alike:
+
+    >>> import numpy as np
+    >>> from skensemble.combiners import WeightedVoting
+    >>> predictions, targets = np.array([[[1.0], [3.0]]]), np.array([[2.0]])
+    >>> combiner = WeightedVoting().fit(predictions, targets, memberships=np.zeros((1, 0)))
+    >>> combiner.combine(predictions, memberships=np.zeros((1, 0)))
+    array([[2.]])
     """
 
     regime_weights_: Array
@@ -366,7 +377,24 @@ class Averaging(Combiner):
 
 
 def awake_models(predictions: Array) -> NDArray[np.bool_]:
-    """Which model speaks on which row: all of its outputs are finite."""
+    """Say which model speaks on which row: all of its outputs are finite.
+
+    Parameters
+    ----------
+    predictions : ndarray of shape (n_samples, n_models, n_outputs)
+        What each model said.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_samples, n_models)
+        False where the model is asleep.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> awake_models(np.array([[[0.5, 0.5], [0.5, np.nan]]]))
+    array([[ True, False]])
+    """
     return np.isfinite(predictions).all(axis=2)
 
 
@@ -383,12 +411,50 @@ def over_awake(weights: Array, awake: NDArray[np.bool_]) -> Array:
 
 
 def equal_weights(awake: NDArray[np.bool_]) -> Array:
-    """Equal weights over the models that are awake; all zero where none is."""
+    """Weigh the models that are awake equally.
+
+    Parameters
+    ----------
+    awake : ndarray of bool of shape (n_samples, n_models)
+        Which model speaks on which row.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_models)
+        Weights, summing to 1; all zero on a row where no model is awake.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> equal_weights(np.array([[True, True], [True, False], [False, False]]))
+    array([[0.5, 0.5],
+           [1. , 0. ],
+           [0. , 0. ]])
+    """
     return awake / np.maximum(awake.sum(axis=1, keepdims=True), 1)
 
 
 def weighted_mean(weights: Array, predictions: Array) -> Array:
-    """Mean of the predictions by the weights; models asleep have weight 0 and do not count."""
+    """Average the predictions by the weights; models asleep do not count.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_samples, n_models)
+        Weights, 0 where a model is asleep.
+    predictions : ndarray of shape (n_samples, n_models, n_outputs)
+        What each model said; NaN where it is asleep.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_outputs)
+        The mean of each row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> weighted_mean(np.array([[0.25, 0.75, 0.0]]), np.array([[[8.0], [4.0], [np.nan]]]))
+    array([[5.]])
+    """
     # The sum of what `Averaging` gives as contributions, to the last bit: voting has no baseline.
     return (weights[:, :, None] * spoken(predictions)).sum(axis=1)
 
@@ -399,7 +465,23 @@ def spoken(predictions: Array) -> Array:
 
 
 def default_loss(n_outputs: int) -> Loss:
-    """Squared loss for numbers, log loss for class probabilities."""
+    """Name the loss that serves where none is given.
+
+    Parameters
+    ----------
+    n_outputs : int
+        1 for numbers, else the number of classes.
+
+    Returns
+    -------
+    Loss
+        Squared loss for numbers, log loss for class probabilities.
+
+    Examples
+    --------
+    >>> default_loss(1), default_loss(3)
+    (SquaredLoss(), LogLoss())
+    """
     return SquaredLoss() if n_outputs == 1 else LogLoss()
 
 

@@ -50,6 +50,10 @@ class DynamicWeighting(Averaging):
     state_ : record of arrays
         What the rule has learned; never changed in place.
 
+    See Also
+    --------
+    WeightedVoting : Weights that are set once, from all past errors alike.
+
     Notes
     -----
     A rule learns in the order of the rows. So a row of weight two is not the same as two rows, and the order of rows
@@ -65,10 +69,6 @@ class DynamicWeighting(Averaging):
 
     Freund, Y., Schapire, R., Singer, Y. & Warmuth, M. (1997). Using and combining predictors that specialize. STOC,
     334-343.
-
-    See Also
-    --------
-    WeightedVoting : Weights that are set once, from all past errors alike.
 
     Examples
     --------
@@ -218,7 +218,7 @@ class DynamicWeighting(Averaging):
     def _confidences(self, awake: Any, memberships: Array) -> Array:
         """Confidence ``(n_samples, n_specialists)`` of every pair of context and model."""
         contexts = np.column_stack([np.ones((len(awake), 2)), memberships])
-        return (contexts[:, :, None] * awake[:, None, :]).reshape(len(awake), -1)
+        return (contexts[:, :, None] * awake[:, None, :]).reshape(len(awake), self.n_contexts_ * awake.shape[1])
 
     def _regime_weights(self, n_models: int, n_regimes: int) -> Array:
         inside = np.vstack([np.zeros(n_regimes), np.eye(n_regimes)])

@@ -47,7 +47,7 @@ class Stacking(Combiner):
         regression and ``LogOddsPool()`` for classification, or with ``passthrough`` the linear model of the task.
     passthrough : bool, default=False
         Whether the final estimator sees the features beside the predictions.
-    shrinkage : float, default=100.0
+    shrinkage : float, default=50.0
         Rows that the pooled record counts for in each regime. Larger means that regimes differ less.
 
     Attributes
@@ -57,6 +57,10 @@ class Stacking(Combiner):
         the final estimator failed: then models have equal weights.
     regime_weights_ : ndarray of shape (1 + n_regimes, n_models)
         Share of each model in the absolute contributions on the rows learned from (at most 1000 of them).
+
+    See Also
+    --------
+    WeightedVoting : An average instead of a model.
 
     Notes
     -----
@@ -68,10 +72,6 @@ class Stacking(Combiner):
     References
     ----------
     Wolpert, D. H. (1992). Stacked generalization. Neural Networks 5(2), 241-259.
-
-    See Also
-    --------
-    WeightedVoting : An average instead of a model.
 
     Examples
     --------
@@ -85,7 +85,7 @@ class Stacking(Combiner):
     array([0.5, 0. ])
     """
 
-    def __init__(self, final_estimator: Any = None, *, passthrough: bool = False, shrinkage: float = 100.0) -> None:
+    def __init__(self, final_estimator: Any = None, *, passthrough: bool = False, shrinkage: float = 50.0) -> None:
         self.final_estimator = final_estimator
         self.passthrough = passthrough
         self.shrinkage = shrinkage

@@ -31,7 +31,7 @@ class WeightedVoting(Averaging):
         How past errors become weights. The default (``None``) is ``ConvexWeights()``.
     loss : Loss, default=None
         What an error costs. The default (``None``) is ``SquaredLoss()`` for regression, ``LogLoss()`` for classes.
-    shrinkage : float, default=100.0
+    shrinkage : float, default=50.0
         Rows that the pooled record counts for in each regime. Larger means that regimes differ less; 0 means that they
         have nothing in common, infinity that they do not exist.
     memory : float, default=1.0
@@ -68,7 +68,7 @@ class WeightedVoting(Averaging):
         weighting: Weighting | None = None,
         *,
         loss: Loss | None = None,
-        shrinkage: float = 100.0,
+        shrinkage: float = 50.0,
         memory: float = 1.0,
     ) -> None:
         self.weighting = weighting

@@ -31,6 +31,13 @@ class MarketData(NamedTuple):
         Targets, with the index of ``X``.
     regimes : Series of shape (n_samples,)
         Regime labels, with the index of ``X``.
+
+    Examples
+    --------
+    >>> from skensemble.datasets import make_regime_regression
+    >>> X, y, regimes = make_regime_regression(n_samples=100, random_state=0)
+    >>> X.shape, y.shape, regimes.shape
+    ((100, 5), (100,), (100,))
     """
 
     X: pd.DataFrame

@@ -41,6 +41,13 @@ class PredictionStream(NamedTuple):
         What is told about the regime of each row: a one in its column, or zeros alone where it is not known.
     best : ndarray of shape (n_samples,)
         The model whose predictions have the smallest expected squared error in that row.
+
+    Examples
+    --------
+    >>> from skensemble.datasets import make_prediction_stream
+    >>> stream = make_prediction_stream("noise", n_samples=100, n_models=3, random_state=0)
+    >>> stream.predictions.shape, sorted(set(stream.best.tolist()))
+    ((100, 3, 1), [0])
     """
 
     targets: Floats

@@ -29,7 +29,26 @@ Class = TypeVar("Class", bound=type)
 
 
 def documented(**texts: str) -> Callable[[Class], Class]:
-    """Fill the marks ``{name}`` in the docstring of a class with texts that it shares with its sibling."""
+    """Fill the marks ``{name}`` in the docstring of a class with texts that it shares with its sibling.
+
+    Parameters
+    ----------
+    **texts : str
+        A text for each mark.
+
+    Returns
+    -------
+    callable
+        The decorator of the class.
+
+    Examples
+    --------
+    >>> @documented(kind="small")
+    ... class Model:
+    ...     '''A {kind} model.'''
+    >>> Model.__doc__
+    'A small model.'
+    """
 
     def fill(cls: Class) -> Class:
         doc = inspect.cleandoc(cls.__doc__ or "")
