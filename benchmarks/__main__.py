@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import speed
+from benchmarks import defaults, feedback_speed, regret, speed
 
-BENCHMARKS = {"speed": speed.main}
+BENCHMARKS = {"defaults": defaults.main, "feedback": feedback_speed.main, "regret": regret.main, "speed": speed.main}
 
 
 def main() -> None:

@@ -1,9 +1,16 @@
 """Several models, one prediction: regime-aware ensembles that keep learning."""
 
+from skensemble._checks import LookAheadWarning, ModelFailureWarning
 from skensemble._classifier import RegimeAwareEnsembleClassifier
 from skensemble._regressor import RegimeAwareEnsembleRegressor
 from skensemble._scorer import make_regime_scorer
 
-__all__ = ["RegimeAwareEnsembleClassifier", "RegimeAwareEnsembleRegressor", "make_regime_scorer"]
+__all__ = [
+    "LookAheadWarning",
+    "ModelFailureWarning",
+    "RegimeAwareEnsembleClassifier",
+    "RegimeAwareEnsembleRegressor",
+    "make_regime_scorer",
+]
 
 __version__ = "0.1.0"

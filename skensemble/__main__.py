@@ -35,7 +35,7 @@ __all__ = ["main"]
 Interval = tuple[float, float, float]
 
 WIDTH = 100
-NAME = 21
+NAME = 19
 FORMATS = (".pdf", ".png", ".svg")
 
 WHAT = f"""\
@@ -134,11 +134,11 @@ def _progress(text: str) -> None:
 
 
 def _opening(walked: Walk) -> str:
-    first, last = walked.said.index[0].year, walked.said.index[-1].year
+    first, last, since = walked.said.index[0].year, walked.said.index[-1].year, walked.learned_from.year
     return "\n".join(
         [
-            f"skensemble {__version__} on the S&P 500: each trading day of {first} to {last}, predicted at the close before.",
-            f"Models: {', '.join(walked.models)}; trained on {walked.learned_from.year} to {first - 1}, anew every January.",
+            f"skensemble {__version__} on the S&P 500, {first} to {last}: each day is predicted at the close before.",
+            f"Models: {', '.join(walked.models)}; trained on {since} to {first - 1}, anew every January.",
             "Voting and stacking learn every January how far to trust which model, dynamic every day.",
             f"Regimes, by past volatility: {', '.join(REGIMES)}. Nothing is used before its time.",
         ]
@@ -156,46 +156,61 @@ def _table(walked: Walk) -> str:
         "Ensembles": [name for combiner in COMBINERS for name in (combiner, with_regimes(combiner))],
     }
     for title, names in sections.items():
-        lines += [title, *(f" {name:<{NAME - 1}}{row(found.loc[name])}" for name in names)]
+        lines += [title, *(row(found.loc[name]) for name in names)]
     return "\n".join([*lines, *_notes(walked)])
 
 
 def _header_of_returns(walked: Walk) -> list[str]:
-    first = f"{'':<{NAME}}{'error':>6}{'loss vs':>8}{'right side':>20}{'':>5}{'profit':>7}{'Sharpe':>13}{'worst':>20}"
-    second = (
-        f"{'':<{NAME}}{'bps':>6}{'LightGBM':>9}{'% (95 %)':>18}{'n':>6}{'bps':>6}{'a year (95 %)':>17}{'regime':>17}"
-    )
-    return [_title(f"Return of the next day: {len(walked.said):,} days"), first, second]
+    return [
+        _title(f"Return of the next day: {len(walked.said):,} days"),
+        _return_cells("", "error", "loss vs", "right side", "", "profit", "Sharpe", "worst regime"),
+        _return_cells("", "bps", "LightGBM", "% (95 %)", "n", "bps", "a year (95 %)", "bps"),
+    ]
 
 
 def _row_of_returns(row: Any) -> str:
-    right = f"{100 * row['win_rate']:.1f} ({100 * row['win_rate_low']:.1f} to {100 * row['win_rate_high']:.1f})"
-    sharpe = f"{row['sharpe']:.2f} ({row['sharpe_low']:.2f} to {row['sharpe_high']:.2f})"
-    worst = f"{row['worst']} {row['profit_bps_' + row['worst']]:.1f}"
-    figures_first = f"{1e4 * row['error']:>6.1f}{_percent(row['change']):>8}{right:>20}{row['n']:>6.0f}"
-    return f"{figures_first}{row['profit_bps']:>5.1f}{sharpe:>21}{worst:>14}".rstrip()
+    low, high = 100 * row["win_rate_low"], 100 * row["win_rate_high"]
+    return _return_cells(
+        row.name,
+        f"{1e4 * row['error']:.1f}",
+        _percent(row["change"]),
+        f"{100 * row['win_rate']:.1f} ({low:.1f}, {high:.1f})",
+        f"{row['n']:.0f}",
+        f"{row['profit_bps']:.1f}",
+        f"{row['sharpe']:.2f} ({row['sharpe_low']:.2f}, {row['sharpe_high']:.2f})",
+        f"{row['worst']} {row['profit_bps_' + row['worst']]:.1f}",
+    )
+
+
+def _return_cells(name: str, error: str, change: str, right: str, n: str, profit: str, sharpe: str, worst: str) -> str:
+    return f" {name:<{NAME}}{error:>6}{change:>9}{right:>18}{n:>5}{profit:>7}{sharpe:>20}{worst:>15}"
 
 
 def _header_of_volatility(walked: Walk) -> list[str]:
-    regimes = "".join(f"{regime:>11}" for regime in REGIMES)
-    first = f"{'':<{NAME}}{'error':>9}{'loss vs':>12}{'loss vs LightGBM in each regime':>35}{'worst':>13}"
-    second = f"{'':<{NAME}}{'% a year':>9}{'LightGBM':>12}  {regimes}{'regime':>13}"
-    return [_title(f"Volatility of the next 5 days: {len(walked.said):,} days"), first, second]
+    return [
+        _title(f"Volatility of the next 5 days: {len(walked.said):,} days"),
+        _volatility_cells("", "error", "loss vs", ["", "", "loss vs LightGBM in"], "worst"),
+        _volatility_cells("", "% a year", "LightGBM", REGIMES, "regime"),
+    ]
 
 
 def _row_of_volatility(row: Any) -> str:
-    regimes = "".join(f"{_percent(row['change_' + regime]):>11}" for regime in REGIMES)
-    return f"{100 * row['error']:>9.2f}{_percent(row['change']):>12}  {regimes}{row['worst']:>13}"
+    inside = [_percent(row[f"change_{regime}"]) for regime in REGIMES]
+    return _volatility_cells(row.name, f"{100 * row['error']:.2f}", _percent(row["change"]), inside, row["worst"])
+
+
+def _volatility_cells(name: str, error: str, change: str, inside: Sequence[str], worst: str) -> str:
+    return f" {name:<{NAME}}{error:>10}{change:>12}  {''.join(f'{cell:>12}' for cell in inside)}{worst:>13}"
 
 
 def _notes(walked: Walk) -> list[str]:
     days = walked.regimes.value_counts()
-    chosen = Counter(walked.best)
+    years_of = ", ".join(f"{name} in {years}" for name, years in Counter(walked.best).most_common())
     lines = [
-        "Error: root mean squared. Loss: mean squared error, against that of LightGBM by default, in %; below 0",
-        f"is better. Days: {', '.join(f'{days.get(regime, 0):,} {regime}' for regime in REGIMES)}.",
-        f"Best single: chosen every January ({', '.join(f'{name} {times} times' for name, times in chosen.items())}). "
+        "Error: root mean squared. Loss: mean squared error, against the default LightGBM, in %; below 0 is",
+        f"better. Days: {', '.join(f'{days.get(regime, 0):,} {regime}' for regime in REGIMES)}. "
         + NO_MODEL_MEANS[walked.target],
+        f"Best single, chosen every January: {years_of} of {len(walked.best)} years.",
     ]
     if walked.target == "return":
         lines.append(
@@ -211,27 +226,27 @@ def _weights(walked: Walk) -> str:
     ends = f"after {walked.said.index[-1].date()}, in"
     lines = [
         "How dynamic + regimes divides its trust among the models, in %",
-        f"{'':<{NAME - 5}}{ends:>27}   mean of the year",
-        f"{'':<{NAME - 5}}{regimes}   {years}",
+        f"{'':<{NAME - 3}}{ends:>27}   mean of the year",
+        f"{'':<{NAME - 3}}{regimes}   {years}",
     ]
     for model in walked.models:
-        cells = [f"{100 * weight:>9.0f}" for weight in walked.weights_now.loc[model]]
-        lines.append(f" {model:<{NAME - 6}}{''.join(cells)}   " + "".join(f"{100 * w:>4.0f}" for w in by_year[model]))
+        cells = [f"{100 * weight:>9.0f}" for weight in walked.weights_now.loc[model].to_numpy()]
+        lines.append(f" {model:<{NAME - 4}}{''.join(cells)}   " + "".join(f"{100 * w:>4.0f}" for w in by_year[model]))
     return "\n".join(lines)
 
 
 def _verdict(walked: Walk) -> str:
     losses = walked.losses
     rivals = {
-        "LightGBM by default": RIVAL,
+        "the default LightGBM": RIVAL,
         "equal weights": EQUAL,
         "the best single model": BEST_SINGLE,
         "no model": NO_MODEL,
-        "themselves without regimes": "",
+        "the same without regimes": "",
     }
     lines = [
         "Is it more than chance? Change of loss in %, with its 95 % interval",
-        f"{'with regimes, against':<{NAME + 7}}" + "".join(f"{combiner:>24}" for combiner in COMBINERS),
+        f"{'with regimes, against':<{NAME + 8}}" + "".join(f"{combiner:>24}" for combiner in COMBINERS),
     ]
     sentences = []
     found: dict[str, dict[str, Interval]] = {}
@@ -241,11 +256,11 @@ def _verdict(walked: Walk) -> str:
             for combiner in COMBINERS
         }
         cells = [f"{100 * middle:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})" for middle, low, high in each.values()]
-        lines.append(f" {words:<{NAME + 6}}" + "".join(f"{cell:>24}" for cell in cells))
+        lines.append(f" {words:<{NAME + 7}}" + "".join(f"{cell:>24}" for cell in cells))
         sentences.append(f" Against {words}: {_plainly(each)}.")
     lines += [
-        f"Both on the same {len(losses):,} days, drawn anew 2,000 times in blocks of {BLOCK} days. By chance alone about one",
-        "interval in twenty leaves out 0.",
+        f"Both on the same {len(losses):,} days, drawn anew 2,000 times in blocks of {BLOCK} days.",
+        "One interval in twenty leaves out 0 by chance alone.",
         "",
         "In plain words",
         *sentences,
@@ -264,8 +279,7 @@ def _plainly(found: Mapping[str, Interval]) -> str:
     parts = [f"{_listed(less)} {_have(less)} less loss"] if less else []
     parts += [f"{_listed(more)} {_have(more)} more loss"] if more else []
     if unclear:
-        who = "" if len(unclear) == len(found) else f" for {_listed(unclear)}"
-        parts.append(f"no difference that can be told from chance{who}")
+        parts.append(f"for {_listed(unclear)} it may be chance" if parts else "any difference may be chance")
     return "; ".join(parts)
 
 
@@ -273,7 +287,7 @@ def _years_won(walked: Walk) -> str:
     """In how many years the loss was lower: one wild year must not speak for all."""
     by_year = walked.losses.groupby(pd.DatetimeIndex(walked.said.index).year).mean()
     won = [f"{combiner} {(by_year[with_regimes(combiner)] < by_year[RIVAL]).sum()}" for combiner in COMBINERS]
-    return f"Years with less loss than LightGBM by default, of {len(by_year)}: {', '.join(won)}."
+    return f"Years with less loss than the default LightGBM, of {len(by_year)}: {', '.join(won)}."
 
 
 def _about_returns(walked: Walk, against_none: Mapping[str, Interval]) -> list[str]:

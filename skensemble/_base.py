@@ -23,14 +23,14 @@ from sklearn.utils.validation import (
 
 from skensemble._carry import idle_after, latest, resting_models
 from skensemble._checks import ModelFailureWarning, check_choice, check_columns, check_number, shown
-from skensemble._compat import check_sample_weight, visual_block
+from skensemble._compat import check_sample_weight, take_rows, visual_block
 from skensemble._composition import NamedParts, pairs
 from skensemble._feedback import (
     outcome_moments,
     recorded,
     recorded_trades,
     said_earlier,
-    trade_profits,
+    trade_credits,
     with_scores,
 )
 from skensemble._learning import learned
@@ -227,7 +227,14 @@ class RegimeAwareEnsemble(NamedParts):
         """
         past = vars(self).copy() if self.warm_start and hasattr(self, "combiner_") else {}
         X, y, targets = self._validated(X, y)
-        if not np.array_equal(past.get("classes_", ()), getattr(self, "classes_", ())):
+        if past and not np.array_equal(past.get("classes_", ()), getattr(self, "classes_", ())):
+            warnings.warn(
+                f"The classes were {shown(past['classes_'].tolist())} and are {shown(self.classes_.tolist())} now: "
+                f"what {type(self).__name__} has learned of the other classes means nothing here, so ledger and "
+                f"weights start anew in spite of warm_start.",
+                UserWarning,
+                stacklevel=2,
+            )
             past = {}
         weight = self._checked_weight(sample_weight, X)
         returns = self._checked_returns(returns, y)
@@ -273,6 +280,7 @@ class RegimeAwareEnsemble(NamedParts):
             np.ones(len(y)) if weight is None else weight,
             past=past,
             returns=returns,
+            label_horizon=self.label_horizon,
             lookback=self.lookback,
             periods_per_year=self.periods_per_year,
             min_weight=self.min_weight,
@@ -339,76 +347,57 @@ class RegimeAwareEnsemble(NamedParts):
         while others predict: each of them sees the weights before or those after.
         """
         check_is_fitted(self, "combiner_")
-        who = type(self).__name__
+        beside = {"regimes": regimes, "sample_weight": sample_weight, "returns": returns}
+        _check_forms(type(self).__name__, X, y, predictions, trades, beside)
         if trades is not None:
-            if X is not None or y is not None:
-                raise ValueError(
-                    f"partial_update of {who} takes either trades or X and y, one after the other; got both."
-                )
             return self._learn_trades(trades, predictions)
-        if (X is None) == (predictions is None):
-            raise ValueError(
-                f"partial_update of {who} needs either X or predictions (an Explanation); got "
-                f"{'neither' if X is None else 'both'}."
-            )
-        if y is None:
-            raise ValueError(f"partial_update of {who} needs y: what came true for each row.")
-        classes = self.classes_.tolist() if hasattr(self, "classes_") else None
-        given: Array | None = None
-        if predictions is None:
-            X = self._validated_rows(X)
-            n_samples = X.shape[0]
-        else:
-            said, given, memberships = said_earlier(predictions, self.model_names_, self.regimes_, classes)
-            n_samples = len(said)
-        targets = self._encoded_outcomes(y, n_samples)
-        counted = np.ones(n_samples)
-        if sample_weight is not None:
-            counted = check_sample_weight(sample_weight, targets)
-        returns = self._checked_returns(returns, targets[:, 0])
-        if predictions is None:
-            memberships = self._memberships(X, regimes)
-            said = self._ask_models(X)
+        news = self._checked_outcomes(X, y, predictions, beside)
+        if not len(news.targets):
+            return self
+        said = self._ask_models(news.features) if news.said is None else news.said
         combiner = copy(self.combiner_)
-        combined, weights = combiner.follow(said, targets, memberships, counted, weights=given, features=X)
-        if predictions is not None and combined.shape == predictions.combined.shape:
-            combined, weights = predictions.combined, np.asarray(given)
+        combined, weights = combiner.follow(
+            said, news.targets, news.memberships, news.counted, weights=news.weights, features=news.features
+        )
+        if predictions is not None:
+            combined, weights = news.combined, news.weights
         ledger = recorded(
             self.ledger_,
             said,
             combined,
             weights,
-            targets,
-            memberships,
-            counted,
-            returns=returns,
+            news.targets,
+            news.memberships,
+            news.counted,
+            returns=news.returns,
             sides=self._sides,
         )
-        moments = outcome_moments(self._moments, targets, memberships, counted)
-        idle = idle_after(self._idle, weights, self.min_weight)
-        until = latest(self.learned_until_, X if predictions is None else predictions)
-        self.combiner_, self.ledger_, self._moments, self._idle, self.learned_until_ = (
-            combiner,
-            ledger,
-            moments,
-            idle,
-            until,
+        # All at once, so that a copy or a pickle made meanwhile is of one moment.
+        self.__dict__.update(
+            combiner_=combiner,
+            ledger_=ledger,
+            learned_until_=latest(self.learned_until_, news.index),
+            _moments=outcome_moments(self._moments, news.targets, news.memberships, news.counted),
+            _idle=idle_after(self._idle, weights, self.min_weight),
         )
         return self
 
     def _learn_trades(self, trades: Any, predictions: Explanation | None) -> Any:
-        read = check_trades(trades, self.model_names_, self.regimes_)
+        # A small profit is only suspicious as long as no trade has shown the unit.
+        in_bps = getattr(self.combiner_, "trades_", None) is not None
+        read = check_trades(trades, self.model_names_, self.regimes_, in_bps=in_bps)
         said = None
         if predictions is not None:
             classes = self.classes_.tolist() if hasattr(self, "classes_") else None
             said = said_earlier(predictions, self.model_names_, self.regimes_, classes)[0]
             if len(said) != len(read):
                 raise ValueError(
-                    f"predictions explains {len(said)} predictions for {len(read)} trades: give one row for every trade."
+                    f"predictions explains {len(said)} predictions for {len(read)} trades: give one row for every "
+                    f"trade."
                 )
         memberships = encode_memberships(read.regimes, self.regimes_, len(read))
-        profits = trade_profits(read, len(self.model_names_), predictions, said, self._sides)
-        ledger = recorded_trades(self.ledger_, read, profits, memberships)
+        profits, wins = trade_credits(read, len(self.model_names_), predictions, said, self._sides)
+        ledger = recorded_trades(self.ledger_, read, profits, wins, memberships)
         combiner = copy(self.combiner_)
         if not combiner.follow_trades(profits, memberships, read.sample_weight):
             warnings.warn(
@@ -417,7 +406,7 @@ class RegimeAwareEnsemble(NamedParts):
                 UserWarning,
                 stacklevel=3,
             )
-        self.combiner_, self.ledger_ = combiner, ledger
+        self.__dict__.update(combiner_=combiner, ledger_=ledger)
         return self
 
     def explain(self, X: Any, *, regimes: Any = None) -> Explanation:
@@ -439,9 +428,11 @@ class RegimeAwareEnsemble(NamedParts):
         X = self._validated_rows(X)
         said = self._ask_models(X)
         memberships = self._memberships(X, regimes)
-        combined = self.combiner_.combine(said, memberships, features=X)
-        weights = self.combiner_.weights(said, memberships)
-        contributions = self.combiner_.contributions(said, memberships, features=X)
+        # One combiner for all of it: another thread may put its successor in place meanwhile.
+        combiner = self.combiner_
+        combined = combiner.combine(said, memberships, features=X)
+        weights = combiner.weights(said, memberships)
+        contributions = combiner.contributions(said, memberships, features=X)
         return Explanation(
             prediction=self._decide(combined),
             combined=combined,
@@ -522,10 +513,11 @@ class RegimeAwareEnsemble(NamedParts):
         """
         router = MetadataRouter(owner=self).add_self_request(self)
         for name, model in pairs(self._listed_models()):
-            if hasattr(model, "get_metadata_routing"):
+            if _is_routed(model):
                 router.add(**{name: model}, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
-        if hasattr(self.cv, "get_metadata_routing"):
-            router.add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
+        if _is_routed(self.cv):
+            # No model can have this name: it is a parameter's.
+            router.add(cv=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
         return router
 
     # What a leaf says about its task.
@@ -541,6 +533,40 @@ class RegimeAwareEnsemble(NamedParts):
     @abstractmethod
     def _decide(self, combined: Array) -> NDArray[Any]:
         """What `predict` returns for combined outputs."""
+
+    # The steps of partial_update.
+
+    def _checked_outcomes(self, X: Any, y: Any, predictions: Explanation | None, beside: Mapping[str, Any]) -> Bunch:
+        """What is to be learned from, row by row; a row of weight zero is a row left out."""
+        classes = self.classes_.tolist() if hasattr(self, "classes_") else None
+        news = Bunch(features=None, said=None, combined=None, weights=None)
+        if predictions is None:
+            news.features = X = self._validated_rows(X)
+            news.index, n_samples = getattr(X, "index", None), X.shape[0]
+            news.memberships = self._memberships(X, beside["regimes"])
+        else:
+            news.said, news.combined, news.weights, news.memberships = said_earlier(
+                predictions, self.model_names_, self.regimes_, classes
+            )
+            news.index, n_samples = predictions.index, len(predictions)
+        if not n_samples:
+            raise ValueError(f"partial_update of {type(self).__name__} got no rows (0 samples): give at least one.")
+        check_time_order(news.index)
+        for name, values in {"y": y, **beside}.items():
+            _check_same_times(X if predictions is None else predictions, values, name)
+        news.targets = self._encoded_outcomes(y, n_samples)
+        weight = beside["sample_weight"]
+        news.counted = np.ones(n_samples) if weight is None else check_sample_weight(weight, news.targets)
+        news.returns = self._checked_returns(beside["returns"], news.targets[:, 0])
+        if news.returns is not None and classes is not None and self._sides is None:
+            raise ValueError(
+                f"returns of partial_update of {type(self).__name__} tell nothing as long as nobody knows which class "
+                f"is long and which is short: fit with returns first. Got {shown(beside['returns'])}."
+            )
+        rows = np.flatnonzero(news.counted > 0)
+        if len(rows) == n_samples:
+            return news
+        return Bunch(**{key: value if value is None else take_rows(value, rows) for key, value in news.items()})
 
     # The steps of fit, in order.
 
@@ -565,6 +591,8 @@ class RegimeAwareEnsemble(NamedParts):
         if hasattr(X, "columns"):
             check_columns(self, X, reset=False)
             validate_data(self, X, reset=False, skip_check_array=True)
+            if not X.shape[0]:
+                raise ValueError(f"Found array with 0 sample(s) for {type(self).__name__}: X needs at least one row.")
             return X
         return _with_short_indices(validate_data(self, X, reset=False, **self._array_checks()))
 
@@ -606,7 +634,10 @@ class RegimeAwareEnsemble(NamedParts):
         """Returns as an array; a regressor may say that its targets are returns."""
         if returns is None:
             return None
-        values = np.asarray(returns, dtype=float)
+        try:
+            values = np.asarray(returns, dtype=float)
+        except (TypeError, ValueError):
+            values = np.empty(0)
         if values.shape != (len(y),) or not np.isfinite(values).all():
             raise ValueError(
                 f"returns must hold one finite number for each of the {len(y)} rows, a fraction such as 0.012; got "
@@ -633,8 +664,8 @@ class RegimeAwareEnsemble(NamedParts):
             warn_about_weights(models)
         if sklearn.get_config()["enable_metadata_routing"]:
             routed = process_routing(self, "fit", **given)
-            each = {name: dict(routed[name]["fit"]) for name, _ in models if name in routed}
-            return Bunch(models=each, splitter=dict(routed["splitter"]["split"]) if "splitter" in routed else {})
+            each = {name: dict(routed[name]["fit"]) for name, model in models if _is_routed(model)}
+            return Bunch(models=each, splitter=dict(routed["cv"]["split"]) if _is_routed(self.cv) else {})
         unknown = set(fit_params) - {"groups"}
         if unknown:
             raise ValueError(
@@ -756,6 +787,10 @@ def _and_more(texts: Sequence[str]) -> str:
     return f" (and {len(texts) - 1} times more)" if len(texts) > 1 else ""
 
 
+def _is_routed(part: Any) -> bool:
+    return hasattr(part, "get_metadata_routing")
+
+
 def _with_short_indices(X: Any) -> Any:
     """Number the columns of sparse rows with 32 bits where that is enough: many models read no other numbers."""
     if not hasattr(X, "indptr") or max(X.nnz, *X.shape) > np.iinfo(np.int32).max:
@@ -777,14 +812,43 @@ def _check_same_times(X: Any, values: Any, name: str) -> None:
         )
 
 
+def _check_forms(
+    who: str, X: Any, y: Any, predictions: Any, trades: Any, beside: Mapping[str, Any]
+) -> None:
+    """Refuse feedback in two forms at once, and what would be silently ignored beside one of them."""
+    if trades is not None and (X is not None or y is not None):
+        raise ValueError(f"partial_update of {who} takes either trades or X and y, one after the other; got both.")
+    if trades is not None:
+        for name, value in beside.items():
+            if value is not None:
+                raise ValueError(
+                    f"{name} of partial_update of {who} goes with X and y; got {shown(value)} beside trades. Regime, "
+                    f"sample_weight and profit_bps are fields of the trades themselves."
+                )
+        return
+    if (X is None) == (predictions is None):
+        raise ValueError(
+            f"partial_update of {who} needs either X or predictions (an Explanation); got "
+            f"{'neither' if X is None else 'both'}."
+        )
+    if y is None:
+        raise ValueError(f"partial_update of {who} needs y: what came true for each row.")
+    if predictions is not None and beside["regimes"] is not None:
+        raise ValueError(
+            f"regimes of partial_update of {who} goes with X; got {shown(beside['regimes'])} beside predictions. The "
+            f"explanation holds the regimes of its moment: leave it out."
+        )
+
+
 def outcomes(y: Any, n_samples: int, owner: str) -> NDArray[Any]:
     """Outcomes as an array, one known outcome for each row."""
     y = column_or_1d(np.atleast_1d(np.asarray(y)))
-    missing = np.flatnonzero(pd.isna(y) | np.isin(y, [np.inf, -np.inf]) if y.dtype.kind == "f" else pd.isna(y))
+    endless = [isinstance(value, (float, np.floating)) and np.isinf(value) for value in y.tolist()]
+    missing = np.flatnonzero(pd.isna(y) | np.array(endless, dtype=bool))
     if len(missing):
         raise ValueError(
-            f"y of partial_update of {owner} has no outcome in row {missing[0]} ({shown(y[missing[0]])}): give rows "
-            f"whose outcome is known, the others when it is."
+            f"y of partial_update of {owner} has no outcome in row {missing[0]} ({shown(y.tolist()[missing[0]])}): "
+            f"give rows whose outcome is known, the others when it is."
         )
     if len(y) != n_samples:
         raise ValueError(

@@ -32,6 +32,8 @@ class Carried:
         A combiner that goes on from what the one before had learned; ``None`` where it cannot.
     known : ndarray of shape (n_models,)
         Which models were there before.
+    idle : ndarray of shape (n_models,)
+        For how many outcomes in a row each has carried next to nothing.
     records : dict of str to str
         For each model what became of its record: ``"kept"``, ``"discounted"`` or ``"new"``.
     """
@@ -39,14 +41,13 @@ class Carried:
     ledger: Ledger
     combiner: Combiner | None
     known: NDArray[np.bool_]
+    idle: NDArray[np.intp]
     records: dict[str, str]
 
 
 def carry(
-    ledger: Ledger,
-    past: Combiner,
+    past: Mapping[str, Any],
     combiner: Combiner,
-    definitions_before: Mapping[str, str],
     definitions: Mapping[str, str],
     regimes: Sequence[Hashable],
     n_outputs: int,
@@ -55,14 +56,10 @@ def carry(
 
     Parameters
     ----------
-    ledger : Ledger
-        The record before.
-    past : Combiner
-        The combiner before, fitted.
+    past : mapping of str to object
+        Attributes of the ensemble before.
     combiner : Combiner
         The combiner of today, not fitted.
-    definitions_before : mapping of str to str
-        Definition of each model before, by name.
     definitions : mapping of str to str
         Definition of each model today. The record of a model whose definition has changed counts half.
     regimes : sequence of hashable
@@ -75,6 +72,7 @@ def carry(
     Carried
         New objects; those of before stay as they are.
     """
+    ledger, definitions_before = past["ledger_"], past["_definitions"]
     before = list(definitions_before)
     source = np.array([before.index(name) if name in before else -1 for name in definitions], dtype=np.intp)
     changed = [name for name in definitions if definitions_before.get(name, definitions[name]) != definitions[name]]
@@ -82,11 +80,12 @@ def carry(
     old_regimes = list(ledger.regimes)
     regime_source = np.array([old_regimes.index(r) if r in old_regimes else -1 for r in regimes], dtype=np.intp)
     moved = ledger.reindexed(list(definitions), list(regimes)).discounted(changed, _KEPT_OF_ANOTHER_DEFINITION)
-    resumed = combiner.resume(past, source, regime_source, keep, n_outputs)
+    resumed = combiner.resume(past["combiner_"], source, regime_source, keep, n_outputs)
+    idle = np.where(source >= 0, past["_idle"][source], 0)
     records = {
         name: "new" if name not in before else "discounted" if name in changed else "kept" for name in definitions
     }
-    return Carried(moved, combiner if resumed else None, source >= 0, records)
+    return Carried(moved, combiner if resumed else None, source >= 0, idle, records)
 
 
 def definition(model: Any) -> str:
@@ -105,9 +104,18 @@ def definition(model: Any) -> str:
     parts = [type(model).__qualname__]
     for name, value in sorted(model.get_params(deep=True).items()):
         if name.rpartition("__")[2] not in _NOT_PART_OF_A_DEFINITION:
-            plain = value is None or isinstance(value, (str, int, float, bool, tuple, dict))
-            parts.append(f"{name}={value!r}" if plain else f"{name}:{type(value).__qualname__}")
+            bare = value.item() if isinstance(value, np.generic) else value
+            parts.append(f"{name}={bare!r}" if _is_plain(bare) else f"{name}:{type(bare).__qualname__}")
     return ", ".join(parts)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether the text of a value says all about it; parameters of models inside are listed by themselves."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, (tuple, list)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (str, int, float, bool))
 
 
 def unknown_rows(index: Any, rows: NDArray[np.intp], learned_until: Any) -> NDArray[np.bool_]:
@@ -129,6 +137,7 @@ def unknown_rows(index: Any, rows: NDArray[np.intp], learned_until: Any) -> NDAr
     """
     if not isinstance(index, pd.DatetimeIndex) or learned_until is None:
         return np.zeros(len(rows), dtype=bool)
+    _check_zone(learned_until, index)
     return np.asarray(index[rows] > learned_until)
 
 
@@ -149,30 +158,34 @@ def idle_after(idle: NDArray[np.intp], weights: NDArray[np.float64], min_weight:
     ndarray of shape (n_models,)
         The count after.
     """
+    if not len(weights):
+        return idle
     working = weights >= min_weight
     last = np.where(working.any(axis=0), len(weights) - 1 - np.argmax(working[::-1], axis=0), -1)
     return np.where(last >= 0, len(weights) - 1 - last, idle + len(weights)).astype(np.intp)
 
 
-def latest(learned_until: Any, rows: Any) -> Any:
+def latest(learned_until: Any, index: Any) -> Any:
     """The later of the last time learned from and the last time of these rows.
 
     Parameters
     ----------
     learned_until : Timestamp or None
         Time of the last row learned from so far.
-    rows : DataFrame, Explanation or array
-        Rows that are learned from now.
+    index : object
+        Index of the rows that are learned from now.
 
     Returns
     -------
     Timestamp or None
         ``None`` as long as no row had a time.
     """
-    index = getattr(rows, "index", None)
     if not isinstance(index, pd.DatetimeIndex) or not len(index):
         return learned_until
-    return index.max() if learned_until is None else max(learned_until, index.max())
+    if learned_until is None:
+        return index.max()
+    _check_zone(learned_until, index)
+    return max(learned_until, index.max())
 
 
 def resting_models(
@@ -227,6 +240,16 @@ def best_models(names: Sequence[str], losses: NDArray[np.float64], max_models: i
         return tuple(names)
     best = set(np.argsort(losses, kind="stable")[:max_models].tolist())
     return tuple(name for k, name in enumerate(names) if k in best)
+
+
+def _check_zone(learned_until: pd.Timestamp, index: pd.DatetimeIndex) -> None:
+    """Refuse times that cannot be compared with those learned from."""
+    if (learned_until.tzinfo is None) != (index.tz is None):
+        kinds = ("without", "with") if learned_until.tzinfo is None else ("with", "without")
+        raise ValueError(
+            f"Rows were learned from until {learned_until}, {kinds[0]} a time zone; got rows {kinds[1]} one, the first "
+            f"of {index[0]}. Give all times in one kind."
+        )
 
 
 def _degraded(ledger: Ledger) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,11 @@ __all__ = ["check_sample_weight", "take_rows", "visual_block"]
 
 def check_sample_weight(sample_weight: Any, X: Any) -> NDArray[np.float64]:
     """Sample weights as an array, one for each row of X, none negative."""
+    # Newer releases refuse weights that are all zero, which may well be the weights of one row.
+    all_zero = "allow_all_zero_weights"
+    extra = {all_zero: True} if all_zero in signature(_check_sample_weight).parameters else {}
     try:
-        return np.asarray(_check_sample_weight(sample_weight, X, ensure_non_negative=True), dtype=float)
+        return np.asarray(_check_sample_weight(sample_weight, X, ensure_non_negative=True, **extra), dtype=float)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"sample_weight must hold one finite number of at least 0 for each of the {X.shape[0]} rows of X; got "

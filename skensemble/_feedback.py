@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skensemble._checks import shown
-from skensemble.combiners import awake_models, default_loss, equal_weights, weighted_mean
+from skensemble.combiners import awake_models, default_loss, equal_weights, over_awake, weighted_mean
 from skensemble.explanation import Explanation
 from skensemble.performance import Ledger, trade_outcomes
 from skensemble.trades import Trades
@@ -22,7 +22,7 @@ __all__ = [
     "recorded",
     "recorded_trades",
     "said_earlier",
-    "trade_profits",
+    "trade_credits",
     "with_scores",
 ]
 
@@ -78,7 +78,8 @@ def recorded(
     awake = awake_models(said)
     loss = default_loss(targets.shape[1])
     leaders = ledger.leaders(loss(targets, said), sample_weight=counted)
-    rivals = [combined, weighted_mean(equal_weights(awake), said), said[np.arange(len(said)), leaders]]
+    equal = np.where(awake.any(axis=1, keepdims=True), weighted_mean(equal_weights(awake), said), np.nan)
+    rivals = [combined, equal, said[np.arange(len(said)), leaders]]
     everyone = np.concatenate([said, np.stack(rivals, axis=1)], axis=1)
     if known is not None:
         everyone[known, n_models:] = np.nan
@@ -100,7 +101,7 @@ def recorded(
             profits = trade_outcomes(taken, returns)[1]
     same = stance[:, :n_models] == stance[:, [n_models]]
     agreements = np.full(losses.shape, np.nan)
-    agreements[:, :n_models] = np.where(awake, same, np.nan)
+    agreements[:, :n_models] = np.where(awake & heard[:, [n_models]], same, np.nan)
     agreements[:, n_models] = np.where(heard[:, n_models], np.minimum((weights * same).sum(axis=1), 1.0), np.nan)
     return ledger.updated(
         memberships,
@@ -113,10 +114,10 @@ def recorded(
     )
 
 
-def trade_profits(
+def trade_credits(
     trades: Trades, n_models: int, explanation: Explanation | None, said: Array | None, sides: Array | None
-) -> Array:
-    """Profits of the models by trade; a trade of the ensemble is credited to each model by the side it took.
+) -> tuple[Array, Array]:
+    """Profits and wins of the models by trade; a trade of the ensemble is credited to each by the side it took.
 
     Parameters
     ----------
@@ -133,14 +134,17 @@ def trade_profits(
 
     Returns
     -------
-    ndarray of shape (n_trades, n_models)
-        In basis points; NaN where there was no trade, or the model took no side.
+    profits : ndarray of shape (n_trades, n_models)
+        In basis points; NaN where there was no trade, its profit is not known, or the model took no side.
+    wins : ndarray of shape (n_trades, n_models)
+        1 where a model's side was right, 0 where it was wrong, NaN where it was neither.
     """
-    profits = np.full((len(trades), n_models), np.nan)
+    profits, wins = np.full((2, len(trades), n_models), np.nan)
     own = np.flatnonzero(trades.models >= 0)
     profits[own, trades.models[own]] = trades.profits_bps[own]
+    wins[own, trades.models[own]] = trades.won[own]
     if explanation is None or said is None:
-        return profits
+        return profits, wins
     together = trades.models < 0
     awake = awake_models(said)
     if said.shape[2] == 1:
@@ -151,11 +155,14 @@ def trade_profits(
         ensemble = explanation.combined.argmax(axis=1)[:, None]
         opposite = -1.0 if said.shape[2] == 2 else 0.0
         agreed = np.where(taken == ensemble, 1.0, opposite) if sides is None else sides[taken] * sides[ensemble]
-    credited = np.where(awake & (agreed != 0), agreed * trades.profits_bps[:, None], np.nan)
-    return np.where(together[:, None], credited, profits)
+    agreed = np.where(together[:, None] & awake & (agreed != 0), agreed, np.nan)
+    won = np.where(agreed > 0, trades.won[:, None], 1.0 - trades.won[:, None])
+    rows = together[:, None]
+    credited = agreed * trades.profits_bps[:, None]
+    return np.where(rows, credited, profits), np.where(rows, np.where(np.isnan(agreed), np.nan, won), wins)
 
 
-def recorded_trades(ledger: Ledger, trades: Trades, profits: Array, memberships: Array) -> Ledger:
+def recorded_trades(ledger: Ledger, trades: Trades, profits: Array, wins: Array, memberships: Array) -> Ledger:
     """Return the ledger with more trades.
 
     Parameters
@@ -164,8 +171,8 @@ def recorded_trades(ledger: Ledger, trades: Trades, profits: Array, memberships:
         The record so far.
     trades : Trades
         Checked trades.
-    profits : ndarray of shape (n_trades, n_models)
-        From `trade_profits`.
+    profits, wins : ndarray of shape (n_trades, n_models)
+        From `trade_credits`.
     memberships : ndarray of shape (n_trades, n_regimes)
         Memberships of the trades.
 
@@ -175,14 +182,11 @@ def recorded_trades(ledger: Ledger, trades: Trades, profits: Array, memberships:
         A new one.
     """
     n_models = profits.shape[1]
-    every = np.full((len(trades), len(ledger.performers)), np.nan)
-    every[:, :n_models] = profits
+    earned, won = np.full((2, len(trades), len(ledger.performers)), np.nan)
+    earned[:, :n_models], won[:, :n_models] = profits, wins
     together = trades.models < 0
-    every[together, n_models] = trades.profits_bps[together]
-    wins = np.where(np.isfinite(every) & (every != 0), (every > 0).astype(float), np.nan)
-    performer = np.where(together, n_models, trades.models)
-    wins[np.arange(len(trades)), performer] = trades.won
-    return ledger.updated(memberships, wins=wins, profits_bps=every, sample_weight=trades.sample_weight)
+    earned[together, n_models], won[together, n_models] = trades.profits_bps[together], trades.won[together]
+    return ledger.updated(memberships, wins=won, profits_bps=earned, sample_weight=trades.sample_weight)
 
 
 def class_sides(targets: Array, returns: Array | None, counted: Array) -> Array | None:
@@ -230,7 +234,7 @@ def said_earlier(
     models: Sequence[str],
     regimes: Sequence[Hashable],
     classes: Sequence[Hashable] | None,
-) -> tuple[Array, Array, Array]:
+) -> tuple[Array, Array, Array, Array]:
     """Bring what was said earlier, perhaps before the last retrain, into the order of models, regimes and classes now.
 
     Parameters
@@ -248,8 +252,10 @@ def said_earlier(
     -------
     said : ndarray of shape (n_samples, n_models, n_outputs)
         What the models said.
+    combined : ndarray of shape (n_samples, n_outputs)
+        What the ensemble said.
     weights : ndarray of shape (n_samples, n_models)
-        Weights behind it.
+        Weights of the models then; those of models that are gone are shared out among the others.
     memberships : ndarray of shape (n_samples, n_regimes)
         Memberships then.
 
@@ -268,6 +274,8 @@ def said_earlier(
     n_samples = len(explanation)
     outputs = [0] if classes is None else [list(classes).index(label) for label in explanation.classes or ()]
     said = np.full((n_samples, len(models), 1 if classes is None else len(classes)), np.nan)
+    combined = np.zeros((n_samples, said.shape[2]))
+    combined[:, outputs] = explanation.combined
     weights = np.zeros((n_samples, len(models)))
     for k, name in enumerate(explanation.models):
         if name in models:
@@ -279,7 +287,9 @@ def said_earlier(
     for r, regime in enumerate(explanation.regimes):
         if regime in regimes:
             memberships[:, list(regimes).index(regime)] = explanation.memberships[:, r]
-    return said, weights, memberships
+    if set(explanation.models) - set(models):
+        weights = over_awake(weights, awake_models(said))
+    return said, combined, weights, memberships
 
 
 def outcome_moments(moments: Array | None, targets: Array, memberships: Array, counted: Array) -> Array:
@@ -288,7 +298,8 @@ def outcome_moments(moments: Array | None, targets: Array, memberships: Array, c
     Parameters
     ----------
     moments : ndarray of shape (4, 1 + n_regimes) or None
-        The sums so far: number, sum and sum of squares of the distance to the origin, and the origin.
+        The sums so far: number, sum and sum of squares of the distance to the origin, and the origin. Regimes that came
+        later are not in it yet.
     targets : ndarray of shape (n_samples, n_outputs)
         What came true; only numbers are summed.
     memberships : ndarray of shape (n_samples, n_regimes)
@@ -305,9 +316,13 @@ def outcome_moments(moments: Array | None, targets: Array, memberships: Array, c
     if moments is None:
         origin = targets[0, 0] if len(targets) else 0.0
         moments = np.vstack([np.zeros((3, shares.shape[1])), np.full(shares.shape[1], origin)])
+    elif moments.shape[1] < shares.shape[1]:
+        new = np.zeros((3, shares.shape[1] - moments.shape[1]))
+        moments = np.hstack([moments, np.vstack([new, np.full(new.shape[1], moments[3, 0])])])
     distance = (targets[:, 0] - moments[3, 0])[:, None]
-    rows = np.stack([shares, shares * distance, shares * distance**2], axis=1)
-    return np.vstack([np.add.accumulate(np.concatenate([moments[None, :3], rows]), axis=0)[-1], moments[3:]])
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows = np.stack([shares, shares * distance, shares * distance**2], axis=1)
+        return np.vstack([np.add.accumulate(np.concatenate([moments[None, :3], rows]), axis=0)[-1], moments[3:]])
 
 
 def with_scores(frame: pd.DataFrame, moments: Array | None, regimes: Sequence[Hashable]) -> pd.DataFrame:
@@ -330,8 +345,10 @@ def with_scores(frame: pd.DataFrame, moments: Array | None, regimes: Sequence[Ha
     if moments is None:
         score = frame["win_rate"].to_numpy()
     else:
-        n = np.maximum(moments[0], 1.0)
-        variance = dict(zip(("pooled", *regimes), moments[2] / n - (moments[1] / n) ** 2, strict=True))
+        n = np.where(moments[0] > 0, moments[0], 1.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            spreads = moments[2] / n - (moments[1] / n) ** 2
+        variance = dict(zip(("pooled", *regimes), spreads, strict=True))
         of_regime = np.array([variance[regime] for regime in frame["regime"]])
         score = np.where(of_regime > 0, 1.0 - frame["loss"] / np.where(of_regime > 0, of_regime, 1.0), np.nan)
     frame.insert(list(frame.columns).index("loss") + 1, "score", score)

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.base import clone
 
-from skensemble._carry import Carried, best_models, carry, definition, idle_after, unknown_rows
+from skensemble._carry import Carried, best_models, carry, definition, idle_after, latest, unknown_rows
 from skensemble._compat import take_rows
 from skensemble._feedback import class_sides, inferred_frequency, outcome_moments, recorded
 from skensemble._training import AsleepModel, OutOfFold, Training
 from skensemble.combiners import Combiner, default_loss
 from skensemble.explanation import spread, spread_levels
 from skensemble.performance import Ledger
+from skensemble.splits import n_outcomes_known
 
 __all__ = ["learned"]
 
@@ -34,6 +36,7 @@ def learned(
     *,
     past: Mapping[str, Any],
     returns: Array | None,
+    label_horizon: Any,
     lookback: int,
     periods_per_year: float | None,
     min_weight: float,
@@ -63,6 +66,8 @@ def learned(
         Attributes of the ensemble before, whose record is to survive; empty for a fit from nothing.
     returns : ndarray of shape (n_samples,) or None
         Returns of a long position.
+    label_horizon : int, str, timedelta or pandas offset
+        How long after its row a label is known.
     lookback : int
         Outcomes in the ledger's recent window.
     periods_per_year : float or None
@@ -70,7 +75,8 @@ def learned(
     min_weight : float
         The least weight that counts as work.
     max_models : int or None
-        How many models to keep at work: those of lowest loss on the last ``lookback`` out-of-fold rows.
+        How many models to keep at work: those of lowest loss on the last ``lookback`` out-of-fold rows. The record of
+        each fold is that of the best ones of the folds before.
 
     Returns
     -------
@@ -81,30 +87,46 @@ def learned(
     said, folds = training.predictions[rows], training.folds[rows]
     came, inside, counts = targets[rows], memberships[rows], counted[rows]
     features, index = take_rows(X, rows), getattr(X, "index", None)
+    known = n_outcomes_known(rows, n_samples=len(targets), times=index, label_horizon=label_horizon)
     definitions = {name: definition(model) for name, model in models}
+    names = list(definitions)
     carried = _carried(past, combiner, definitions, regimes, targets.shape[1])
-    selected = best_models(list(definitions), _recent_losses(said, came, counts, lookback), max_models)
-    working = np.array([name in selected for name in definitions])
-    heard, fresh = said, np.ones(len(rows), dtype=bool)
+    asleep = np.array([isinstance(model, AsleepModel) for model in training.estimators])
+    losses = np.where(asleep, np.nan, _recent_losses(said, came, counts, lookback))
+    working = np.isin(names, best_models(names, losses, max_models))
+
+    # What would have been said with what was known then: by those at work then, without hindsight.
+    untaught = clone(combiner)
+    at_work = said
+    if max_models is not None:
+        best = _best_before(said, came, counts, folds, known, lookback, max_models)
+        at_work = np.where(best[:, :, None], said, np.nan)
+    combined, weights = untaught.fit_forward(at_work, came, inside, counts, folds, known=known, features=features)
+
+    fresh = np.ones(len(rows), dtype=bool)
+    heard = said
     if carried is None:
         frequency = inferred_frequency(index) if periods_per_year is None else periods_per_year
-        ledger = Ledger(list(definitions), regimes, lookback=lookback, periods_per_year=frequency)
+        ledger = Ledger(names, regimes, lookback=lookback, periods_per_year=frequency)
+        idle, moments, until = np.zeros(len(names), dtype=np.intp), None, None
     else:
-        ledger = carried.ledger
+        ledger, idle, moments, until = carried.ledger, carried.idle, past["_moments"], past["learned_until_"]
         # Rows that the models of before have learned from already are news to the new models only.
-        fresh = unknown_rows(index, rows, past["learned_until_"])
+        fresh = unknown_rows(index, rows, until)
         heard = np.where((fresh[:, None] | ~carried.known)[:, :, None], said, np.nan)
-    if carried is None or carried.combiner is None:
-        at_work = np.where(working[:, None], said, np.nan)
-        combined, weights = combiner.fit_forward(at_work, came, inside, counts, folds, features=features)
-    else:
-        combined, weights = combiner.follow(heard, came, inside, counts, features=features)
-        old = np.flatnonzero(~fresh)
-        combined[old] = combiner.combine(said[old], inside[old], features=take_rows(features, old))
-        weights[old] = combiner.weights(said[old], inside[old])
-    sides = class_sides(targets, returns, counted)
-    own_returns = None if returns is None else returns[rows]
     judged = np.isfinite(heard).all(axis=2).any(axis=1)
+    if carried is not None and carried.combiner is not None:
+        news = np.flatnonzero(judged)
+        n_before = np.concatenate([[0], np.cumsum(judged)])[known[news]]
+        now, trust = combiner.follow(
+            heard[news], came[news], inside[news], counts[news], known=n_before, features=take_rows(features, news)
+        )
+        combined[news[fresh[news]]], weights[news[fresh[news]]] = now[fresh[news]], trust[fresh[news]]
+    elif max_models is None:
+        combiner = untaught
+    else:
+        combiner.fit(np.where(working[:, None], said, np.nan), came, inside, counts, features=features)
+    sides = class_sides(targets, returns, counted)
     ledger = recorded(
         ledger,
         heard[judged],
@@ -113,28 +135,27 @@ def learned(
         came[judged],
         inside[judged],
         counts[judged],
-        returns=None if own_returns is None else own_returns[judged],
+        returns=None if returns is None else returns[rows][judged],
         sides=sides,
         known=~fresh[judged],
     )
+    new = fresh & (counts > 0)
     return {
-        "model_names_": tuple(definitions),
+        "model_names_": tuple(names),
         "regimes_": regimes,
         "combiner_": combiner,
         "ledger_": ledger,
         "selected_models_": tuple(
-            name
-            for name, works, model in zip(definitions, working, training.estimators, strict=True)
-            if works and not isinstance(model, AsleepModel)
+            name for name, works, sleeps in zip(names, working, asleep, strict=True) if works and not sleeps
         ),
-        "records_": dict.fromkeys(definitions, "new") if carried is None else carried.records,
+        "records_": dict.fromkeys(names, "new") if carried is None else carried.records,
         "out_of_fold_": OutOfFold(rows, folds, came, said, inside, counts, combined, weights),
         "n_excluded_": len(targets) - len(rows),
-        "learned_until_": index[-1] if isinstance(index, pd.DatetimeIndex) else None,
+        "learned_until_": latest(until, index[counted > 0] if isinstance(index, pd.DatetimeIndex) else None),
         "_definitions": definitions,
-        "_sides": sides,
-        "_moments": outcome_moments(None, came, inside, counts),
-        "_idle": idle_after(np.zeros(len(definitions), dtype=np.intp), weights, min_weight),
+        "_sides": past.get("_sides") if sides is None else sides,
+        "_moments": outcome_moments(moments, came[new], inside[new], counts[new]),
+        "_idle": idle_after(idle, weights[new], min_weight),
         "_spread_levels": spread_levels(spread(said, weights, combined)[counts > 0]),
     }
 
@@ -149,7 +170,31 @@ def _carried(
     """The past laid out for today; None where there is none, or one of another task."""
     if not past or past["out_of_fold_"].targets.shape[1] != n_outputs:
         return None
-    return carry(past["ledger_"], past["combiner_"], combiner, past["_definitions"], definitions, regimes, n_outputs)
+    return carry(past, combiner, definitions, regimes, n_outputs)
+
+
+def _best_before(
+    said: Array,
+    came: Array,
+    counts: Array,
+    folds: NDArray[np.intp],
+    known: NDArray[np.intp],
+    lookback: int,
+    n_best: int,
+) -> NDArray[np.bool_]:
+    """Which models would have been at work on each row: the best on what was known before its fold."""
+    every = list(map(str, range(said.shape[1])))
+    working = np.ones(said.shape[:2], dtype=bool)
+    for fold in np.unique(folds)[1:]:
+        now = folds == fold
+        past = np.flatnonzero(folds < fold)
+        past = past[past < known[now].min()]
+        if len(past):
+            losses = _recent_losses(said[past], came[past], counts[past], lookback)
+            working[now] = np.isin(every, best_models(every, losses, n_best))
+    # Somebody must answer where all of them sleep.
+    awake = np.isfinite(said).all(axis=2)
+    return working | ~(working & awake).any(axis=1, keepdims=True)
 
 
 def _recent_losses(said: Array, came: Array, counts: Array, lookback: int) -> Array:

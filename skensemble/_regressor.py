@@ -159,7 +159,8 @@ class RegimeAwareEnsembleRegressor(RegressorMixin, RegimeAwareEnsemble):
         return y, y.astype(np.float64)[:, None]
 
     def _encoded_outcomes(self, y: Any, n_samples: int) -> NDArray[np.float64]:
-        return outcomes(y, n_samples, type(self).__name__).astype(np.float64)[:, None]
+        y = outcomes(y, n_samples, type(self).__name__)
+        return (y if y.dtype.kind in "fiub" else _numbers(y)).astype(np.float64)[:, None]
 
     def _checked_returns(self, returns: Any, y: Any) -> NDArray[np.float64] | None:
         return super()._checked_returns(y if returns is None and self.outcome == "return" else returns, y)

@@ -215,7 +215,8 @@ def outputs(model: Any, X: Any, classes: NDArray[Any] | None, **params: Any) -> 
         said = said.reshape(n_samples, 1)
     else:
         said = _probabilities(model, X, classes, n_samples, params)
-    return np.where(np.isfinite(said).all(axis=1, keepdims=True), said, np.nan)
+    finite = np.isfinite(said)
+    return said if finite.all() else np.where(finite.all(axis=1, keepdims=True), said, np.nan)
 
 
 def seeded(models: Sequence[tuple[str, Any]], random_state: int) -> list[tuple[str, Any]]:
@@ -354,7 +355,7 @@ def _with_threads(model: Any, threads: int | None) -> Any:
 
 def _fill_none(model: Any, parameter: str, value: Any) -> None:
     """Set a parameter wherever it occurs in a model, was left at ``None`` and does something."""
-    if not hasattr(model, "get_params"):
+    if not hasattr(model, "get_params") or isinstance(model, type):
         return
     params = model.get_params(deep=True)
     names = [

@@ -26,7 +26,7 @@ _POOLED = "pooled"
 _BESIDE_MODELS = ("ensemble", "equal weights", "best so far")
 _BPS = 1e4
 # Outcomes wait in blocks of this many rows, so that arithmetic is done on arrays and still never depends on batches.
-_BLOCK = 64
+_BLOCK = 256
 # Below this share of the mean, a standard deviation is what rounding left behind.
 _ROUNDING = 1e-12
 _NAME_WIDTH = 14

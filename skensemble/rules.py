@@ -487,16 +487,16 @@ class RecentPerformance(Rule[RecentState]):
 
     def _carry(self, state: RecentState, fresh: RecentState, origin: Positions, kept: Floats) -> RecentState:
         lookback, before = len(fresh.leads), len(state.leads)
-        if lookback != before:
-            raise ValueError(
-                f"lookback of RecentPerformance must stay what it was for its record to be carried; it was {before}, "
-                f"got {lookback}. Set lookback={before} again, or start afresh."
-            )
-        heard = _moved(state.heard, origin, kept)
-        # What left the window long ago is no reason to believe what little is kept of it.
-        heard = np.where(kept < 1, kept * np.minimum(heard, lookback), heard)
         leads = kept * _moved(state.leads, origin, kept)
-        return self._judged(fresh.specialists, leads, _moved(state.cursor, origin, kept), heard)
+        cursor, heard = _moved(state.cursor, origin, kept), _moved(state.heard, origin, kept)
+        # What left the window long ago is no reason to believe what little is kept of it.
+        heard = np.where(kept < 1, kept * np.minimum(heard, before), heard)
+        if lookback != before:
+            oldest_first = (cursor + np.arange(before)[:, np.newaxis]) % before
+            leads = np.take_along_axis(leads, oldest_first, axis=0)[-lookback:]
+            leads = np.vstack([np.zeros((lookback - len(leads), kept.size)), leads])
+            cursor = np.zeros_like(cursor)
+        return self._judged(fresh.specialists, leads, cursor, heard)
 
     def _judged(self, specialists: Specialists, leads: Floats, cursor: Positions, heard: Floats) -> RecentState:
         """Return the state with the trust that follows from the window."""

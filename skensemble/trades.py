@@ -499,7 +499,7 @@ class Trades:
         return len(self.models)
 
 
-def check_trades(trades: Any, models: Sequence[str], regimes: Sequence[Hashable]) -> Trades:
+def check_trades(trades: Any, models: Sequence[str], regimes: Sequence[Hashable], *, in_bps: bool = False) -> Trades:
     """Read the trades of a user, all or none: the first thing wrong gets a sentence.
 
     Each trade has ``model`` (None, or missing in a DataFrame, for a trade of the ensemble), at least one of ``won``
@@ -515,6 +515,9 @@ def check_trades(trades: Any, models: Sequence[str], regimes: Sequence[Hashable]
         Names of the models, in the order of their positions.
     regimes : sequence of hashable
         Labels of the regimes that are known. Any other label is a regime never seen.
+    in_bps : bool, default=False
+        Whether earlier trades have shown that profits are in basis points; then small ones are believed, as they come
+        up now and then where trades are told one by one.
 
     Returns
     -------
@@ -549,7 +552,8 @@ def check_trades(trades: Any, models: Sequence[str], regimes: Sequence[Hashable]
         time=_times(records),
         sample_weight=np.array([_weight(record, row) for row, record in enumerate(records)], dtype=float),
     )
-    _check_unit(read.profits_bps)
+    if not in_bps:
+        _check_unit(read.profits_bps)
     return read
 
 

@@ -470,9 +470,10 @@ class ConvexWeights(Weighting):
 
     with s the shrinkage and :math:`n_k` the number of rows on which model k was heard. The second term says: on s more
     rows every model erred as much as it usually does, independently of the others, where what is usual is itself
-    taken from its own rows and s rows of the median model (of the better one of two in the middle). So the weights start equal, follow the models' own errors
-    next, and then the way their errors hang together; the unit of the target does not matter, a terrible model
-    cannot blur the choice between the others, and one that was heard on a few lucky rows cannot take over.
+    taken from its own rows and s rows of the median model (of the better one of two in the middle). So the weights
+    start equal, follow the models' own errors next, and then the way their errors hang together; the unit of the
+    target does not matter, a terrible model cannot blur the choice between the others, and one that was heard on a few
+    lucky rows cannot take over.
 
     It minimises the squared error (for classes the Brier score) of the combination, whatever loss the models are judged
     by elsewhere. A pair never heard together is taken to err alike: nothing says that mixing the two helps.

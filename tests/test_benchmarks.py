@@ -70,5 +70,5 @@ def test_kept_results_say_what_made_them():
 
 def test_an_unknown_benchmark_is_refused_with_the_names_that_exist(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["benchmarks", "speeed"])
-    with pytest.raises(SystemExit, match=r"\{speed\}"):
+    with pytest.raises(SystemExit, match=",".join(__main__.BENCHMARKS)):
         __main__.main()

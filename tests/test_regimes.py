@@ -206,7 +206,7 @@ DETECTORS = [
 ]
 
 
-@pytest.mark.parametrize("detector", DETECTORS, ids=lambda detector: str(detector)[:40])
+@pytest.mark.parametrize("detector", DETECTORS, ids=lambda detector: type(detector).__name__)
 def test_any_estimator_may_detect(data, detector):
     X, _ = data
     ensemble = fitted(data, detector)

@@ -189,9 +189,7 @@ def test_weights_count_in_the_folds_too(data):
     weight = np.random.RandomState(1).uniform(0.1, 3, N)
     fitted = ensemble(linear_models(), cv=TimeSeriesSplit(3)).fit(X, y, sample_weight=weight)
     expected = by_hand(linear_models(), X, y, TimeSeriesSplit(3).split(X), weight)
-    np.testing.assert_allclose(
-        fitted.out_of_fold_.predictions[:, :, 0], expected[fitted.out_of_fold_.rows], rtol=1e-9
-    )
+    np.testing.assert_allclose(fitted.out_of_fold_.predictions[:, :, 0], expected[fitted.out_of_fold_.rows], rtol=1e-9)
     np.testing.assert_allclose(
         fitted.estimators_[0].coef_, Ridge(10.0).fit(X, y, sample_weight=weight).coef_, rtol=1e-9
     )

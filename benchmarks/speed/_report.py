@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -91,7 +90,7 @@ def main(argv: Sequence[str]) -> None:
             most_rounds=7,
         )
     )
-    configuration = _configuration(argv)
+    configuration = _configuration(arguments)
     for key, value in configuration.items():
         print(f"{key}: {value}")
     records: list[dict[str, Any]] = []
@@ -169,9 +168,10 @@ def _memory(measured: pd.DataFrame) -> pd.DataFrame:
     return peak.assign(added=peak["memory predict"] - peak["memory before"]).round(1).reset_index()
 
 
-def _configuration(argv: Sequence[str]) -> dict[str, Any]:
+def _configuration(arguments: argparse.Namespace) -> dict[str, Any]:
+    chosen = ["--quick"] if arguments.quick else ["--rows", *map(str, arguments.rows), "--members", *arguments.members]
     return {
-        "command": shlex.join(["python", "-m", "benchmarks", "speed", *argv]),
+        "command": " ".join(["python", "-m", "benchmarks", "speed", *chosen]),
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
         "python": platform.python_version(),
         "skensemble": skensemble.__version__,
@@ -188,4 +188,5 @@ def _save(measured: pd.DataFrame, configuration: dict[str, Any], path: Path) -> 
     """Write one row per measurement, under the configuration as comments: ``pandas.read_csv(path, comment="#")``."""
     about = "".join(f"# {key}: {value}\n" for key, value in configuration.items())
     tidy = measured.assign(rows=measured["rows"].astype("Int64"), n_jobs=measured["n_jobs"].astype("Int64"))
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(about + tidy.to_csv(index=False, float_format="%.6g"))

@@ -10,6 +10,7 @@ from skensemble.combiners._base import (
     best_so_far,
     default_loss,
     equal_weights,
+    over_awake,
     weighted_mean,
 )
 from skensemble.combiners._dynamic import DynamicWeighting
@@ -28,5 +29,6 @@ __all__ = [
     "best_so_far",
     "default_loss",
     "equal_weights",
+    "over_awake",
     "weighted_mean",
 ]

@@ -17,6 +17,7 @@ __all__ = [
     "Array",
     "Averaging",
     "Combiner",
+    "answered_rows",
     "awake_models",
     "best_so_far",
     "default_loss",
@@ -101,6 +102,7 @@ class Combiner(BaseEstimator, ABC):
         sample_weight: Array,
         folds: NDArray[np.intp],
         *,
+        known: NDArray[np.intp] | None = None,
         features: Any = None,
     ) -> tuple[Array, Array]:
         """Learn like `fit`, and say what the answer was on each row with what could be known before it.
@@ -118,6 +120,8 @@ class Combiner(BaseEstimator, ABC):
         folds : ndarray of shape (n_samples,)
             Number of the fold that each row was predicted in. A combiner that learns at once knows the folds before;
             in the first nothing is known and models have equal weights.
+        known : ndarray of shape (n_samples,), default=None
+            How many rows had an outcome when each row was predicted, see `follow`.
         features : array-like of shape (n_samples, n_features), default=None
             The rows themselves, for combiners that look at them.
 
@@ -131,15 +135,16 @@ class Combiner(BaseEstimator, ABC):
         weights = equal_weights(awake_models(predictions))
         combined = weighted_mean(weights, predictions)
         for fold in np.unique(folds)[1:]:
-            past, now = np.flatnonzero(folds < fold), np.flatnonzero(folds == fold)
+            now = np.flatnonzero(folds == fold)
+            past = np.flatnonzero((folds < fold) & ~_open_labels(len(folds), now, known))
             if not sample_weight[past].sum() > 0:
                 continue
             before, at = (None if features is None else take_rows(features, rows) for rows in (past, now))
-            known = clone(self).fit(
+            taught = clone(self).fit(
                 predictions[past], targets[past], memberships[past], sample_weight[past], features=before
             )
-            combined[now] = known.combine(predictions[now], memberships[now], features=at)
-            weights[now] = known.weights(predictions[now], memberships[now])
+            combined[now] = taught.combine(predictions[now], memberships[now], features=at)
+            weights[now] = taught.weights(predictions[now], memberships[now])
         self.fit(predictions, targets, memberships, sample_weight, features=features)
         return combined, weights
 
@@ -151,6 +156,7 @@ class Combiner(BaseEstimator, ABC):
         sample_weight: Array | None = None,
         *,
         weights: Array | None = None,
+        known: NDArray[np.intp] | None = None,
         features: Any = None,
     ) -> tuple[Array, Array]:
         """Take more outcomes in time order: say what the answer was before each, then learn from it.
@@ -168,6 +174,10 @@ class Combiner(BaseEstimator, ABC):
         weights : ndarray of shape (n_samples, n_models), default=None
             Weights of the models when the predictions were made, for outcomes that arrive late; ``None`` takes those
             in force at the row's turn.
+        known : ndarray of shape (n_samples,), default=None
+            How many of these rows had an outcome when each row was predicted, never falling and at most the row's own
+            number: the answer on a row is the one after so many outcomes. ``None`` is all rows before. What is learned
+            does not depend on it.
         features : array-like of shape (n_samples, n_features), default=None
             The rows themselves, for combiners that look at them.
 
@@ -178,7 +188,8 @@ class Combiner(BaseEstimator, ABC):
         weights : ndarray of shape (n_samples, n_models)
             The weights behind them. n rows at once give the same bits as n calls of one row.
         """
-        return self._follow(predictions, targets, memberships, _counted(sample_weight, targets), weights, features)
+        counted, answered = _counted(sample_weight, targets), answered_rows(len(targets), known)
+        return self._follow(predictions, targets, memberships, counted, weights, answered, features)
 
     def follow_trades(self, profits_bps: Array, memberships: Array, sample_weight: Array) -> bool:
         """Learn from trades of single models, whose outcomes tell nothing about what the others would have earned.
@@ -303,9 +314,10 @@ class Combiner(BaseEstimator, ABC):
         memberships: Array,
         counted: Array,
         weights: Array | None,
+        answered: list[slice],
         features: Any,
     ) -> tuple[Array, Array]:
-        """Combined predictions and weights before each row; learn from each."""
+        """Combined predictions and weights; answer the rows of ``answered[i]``, then learn from row i."""
 
     @abstractmethod
     def _resume(
@@ -376,6 +388,23 @@ class Averaging(Combiner):
         return self.weights(predictions, memberships)[:, :, None] * spoken(predictions)
 
 
+def answered_rows(n_samples: int, known: NDArray[np.intp] | None = None) -> list[slice]:
+    """For each row, which rows are predicted after the outcomes of those before it and before its own."""
+    if known is None:
+        return [slice(i, i + 1) for i in range(n_samples)]
+    stops = np.searchsorted(known, np.arange(n_samples), side="right").tolist()
+    return [slice(start, stop) for start, stop in zip([0, *stops], stops, strict=False)]
+
+
+def _open_labels(n_samples: int, now: NDArray[np.intp], known: NDArray[np.intp] | None) -> NDArray[np.bool_]:
+    """Which rows had no outcome yet when some row of ``now`` was predicted."""
+    if known is None:
+        return np.zeros(n_samples, dtype=bool)
+    opened = np.bincount(known[now], minlength=n_samples + 1)
+    closed = np.bincount(now + 1, minlength=n_samples + 1)
+    return np.cumsum(opened - closed)[:n_samples] > 0
+
+
 def awake_models(predictions: Array) -> NDArray[np.bool_]:
     """Say which model speaks on which row: all of its outputs are finite.
 
@@ -395,7 +424,11 @@ def awake_models(predictions: Array) -> NDArray[np.bool_]:
     >>> awake_models(np.array([[[0.5, 0.5], [0.5, np.nan]]]))
     array([[ True, False]])
     """
-    return np.isfinite(predictions).all(axis=2)
+    finite = np.isfinite(predictions)
+    if finite.all():
+        return np.ones(predictions.shape[:2], dtype=bool)
+    # Output by output: numpy is slow at reducing an axis as short as this one.
+    return np.logical_and.reduce([finite[:, :, k] for k in range(predictions.shape[2])])
 
 
 def regime_shares(memberships: Array) -> Array:
@@ -404,9 +437,33 @@ def regime_shares(memberships: Array) -> Array:
 
 
 def over_awake(weights: Array, awake: NDArray[np.bool_]) -> Array:
-    """Spread the weights over the models that are awake; equally where those have none."""
-    weights = np.where(awake, np.maximum(weights, 0.0), 0.0)
-    total = weights.sum(axis=1, keepdims=True)
+    """Spread the weights over the models that are awake; equally where those have none.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_samples, n_models)
+        Weights of any sum; negative ones count as 0.
+    awake : ndarray of bool of shape (n_samples, n_models)
+        Which model speaks on which row.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_models)
+        Weights, summing to 1; all zero on a row where no model is awake.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> over_awake(np.array([[0.5, 0.3, 0.1]]), np.array([[False, True, True]]))
+    array([[0.  , 0.75, 0.25]])
+    """
+    weights = np.maximum(weights, 0.0) if awake.all() else np.where(awake, np.maximum(weights, 0.0), 0.0)
+    # Model by model: numpy is slow at summing an axis as short as this one.
+    total = weights[:, [0]].copy()
+    for k in range(1, weights.shape[1]):
+        total += weights[:, [k]]
+    if (total > 0).all():
+        return weights / total
     return np.where(total > 0, weights / np.where(total > 0, total, 1.0), equal_weights(awake))
 
 
@@ -456,12 +513,17 @@ def weighted_mean(weights: Array, predictions: Array) -> Array:
     array([[5.]])
     """
     # The sum of what `Averaging` gives as contributions, to the last bit: voting has no baseline.
-    return (weights[:, :, None] * spoken(predictions)).sum(axis=1)
+    said = spoken(predictions)
+    total = weights[:, [0]] * said[:, 0]
+    for k in range(1, said.shape[1]):
+        total += weights[:, [k]] * said[:, k]
+    return total
 
 
 def spoken(predictions: Array) -> Array:
     """The predictions with 0 in place of what is not finite."""
-    return np.where(np.isfinite(predictions), predictions, 0.0)
+    finite = np.isfinite(predictions)
+    return predictions if finite.all() else np.where(finite, predictions, 0.0)
 
 
 def default_loss(n_outputs: int) -> Loss:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from skensemble._checks import check_number, check_part
-from skensemble.combiners._base import Array, Averaging, awake_models, default_loss, weighted_mean
+from skensemble.combiners._base import Array, Averaging, answered_rows, awake_models, default_loss, weighted_mean
 from skensemble.losses import Loss
 from skensemble.rules import BernsteinAggregation, Rule
 
@@ -104,6 +104,7 @@ class DynamicWeighting(Averaging):
         sample_weight: Array,
         folds: Any,
         *,
+        known: Any = None,
         features: Any = None,
     ) -> tuple[Array, Array]:
         """Learn like `fit`, and say what the answer was before each row was known.
@@ -120,6 +121,8 @@ class DynamicWeighting(Averaging):
             How much each row counts.
         folds : ndarray of shape (n_samples,)
             Ignored: outcomes arrive one by one, not by folds.
+        known : ndarray of shape (n_samples,), default=None
+            How many rows had an outcome when each row was predicted; ``None`` is all rows before.
         features : array-like of shape (n_samples, n_features), default=None
             Ignored.
 
@@ -132,7 +135,7 @@ class DynamicWeighting(Averaging):
         """
         self._check_parameters()
         self._start(predictions.shape[1], memberships.shape[1], targets.shape[1])
-        return self.follow(predictions, targets, memberships, sample_weight)
+        return self.follow(predictions, targets, memberships, sample_weight, known=known)
 
     def _check_parameters(self) -> None:
         check_number(self.short_memory, "short_memory", "DynamicWeighting", low=0, open_low=True, high=1)
@@ -141,7 +144,7 @@ class DynamicWeighting(Averaging):
 
     def _fit(self, predictions: Array, targets: Array, memberships: Array, counted: Array, features: Any) -> None:
         self._start(predictions.shape[1], memberships.shape[1], targets.shape[1])
-        self._follow(predictions, targets, memberships, counted, None, features)
+        self._follow(predictions, targets, memberships, counted, None, answered_rows(len(targets)), features)
 
     def _start(self, n_models: int, n_regimes: int, n_outputs: int) -> None:
         """Lay out the specialists, model by model within each context, and their prior."""
@@ -167,6 +170,7 @@ class DynamicWeighting(Averaging):
         memberships: Array,
         counted: Array,
         weights: Array | None,
+        answered: list[slice],
         features: Any,
     ) -> tuple[Array, Array]:
         n_samples, n_models, _ = predictions.shape
@@ -179,16 +183,22 @@ class DynamicWeighting(Averaging):
         given = None if weights is None else np.hstack([weights, np.zeros((n_samples, len(each) - n_models))])
         before = np.empty((n_samples, n_models))
         rule, state, slope = self.rule_, self.state_, self.loss_.slope
-        for i, scale in enumerate(counted.tolist()):
-            speaking = confidences[i]
+        by_context = (self.n_contexts_, n_models)
+        rows = zip(confidences, said, targets[:, None], counted.tolist(), answered, strict=True)
+        for i, (speaking, answers, target, scale, asked) in enumerate(rows):
             trust = rule.weights(state, speaking)
-            of_models = before[i] = np.add.reduce(trust.reshape(-1, n_models), axis=0)
+            of_models = np.add.reduce(trust.reshape(by_context), 0)
+            for row in range(asked.start, asked.stop):
+                if row == i:
+                    before[i] = of_models
+                else:
+                    before[row] = np.add.reduce(rule.weights(state, confidences[row]).reshape(by_context), 0)
             if not scale > 0:
                 continue
             if given is not None:
                 trust, of_models = given[i], given[i, :n_models]
             if own_losses is None:
-                losses = said[i] @ slope(targets[i : i + 1], (of_models @ said[i])[None])[0]
+                losses = answers @ slope(target, (of_models @ answers)[None])[0]
             else:
                 losses = own_losses[i]
             state = rule.update(state, losses[each], speaking, weights=trust, scale=scale)
@@ -198,15 +208,16 @@ class DynamicWeighting(Averaging):
         return weighted_mean(before, predictions), before
 
     def _resume(self, past: DynamicWeighting, models: Any, regimes: Any, keep: Array, n_outputs: int) -> bool:
-        rule = self.rule if self.rule is not None else BernsteinAggregation()
-        if type(rule) is not type(past.rule_):
-            return False
         self._start(len(models), len(regimes), n_outputs)
+        # What another rule, or the same on another scale of losses, has learned means nothing to this one.
+        same = repr((self.rule_, self.loss_)) == repr((past.rule_, past.loss_))
+        if not same or self.gradient_trick != past.gradient_trick:
+            return False
         n_before = past.regime_weights_.shape[1]
         contexts = np.concatenate([[0, 1], np.where(regimes >= 0, regimes + 2, -1)])
         known = (contexts[:, None] >= 0) & (models >= 0)
         source = np.where(known, contexts[:, None] * n_before + models, -1).ravel()
-        self.state_ = rule.carried(past.state_, self.state_, source, np.tile(keep, len(contexts)))
+        self.state_ = self.rule_.carried(past.state_, self.state_, source, np.tile(keep, len(contexts)))
         self.regime_weights_ = self._regime_weights(len(models), len(regimes))
         self._resume_trades(past, models, regimes, keep)
         return True

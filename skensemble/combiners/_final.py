@@ -24,11 +24,11 @@ class NonNegativeRidge(RegressorMixin, BaseEstimator):
     .. math:: \sum_i s_i \Big(y_i - b - \sum_k v_k x_{ik}\Big)^2 + \alpha \sigma_y^2 \sum_k (v_k - 1/M)^2,
         \qquad v \ge 0,
 
-    with :math:`\sigma_y^2` the variance of the target, so that :math:`\alpha` is the number of rows on which a model that
-    moves as much as the target would say the same. With few rows, or where little of the target can be predicted, the
-    answer is the equally weighted mean; with many it is least squares. Coefficients need not sum to one: where nothing
-    can be predicted they shrink, which an average cannot do. A model of enormous predictions gets no coefficient
-    however small the prior that speaks against it.
+    with :math:`\sigma_y^2` the variance of the target, so that :math:`\alpha` is the number of rows on which a model
+    that moves as much as the target would say the same. With few rows, or where little of the target can be predicted,
+    the answer is the equally weighted mean; with many it is least squares. Coefficients need not sum to one: where
+    nothing can be predicted they shrink, which an average cannot do. A model of enormous predictions gets next to no
+    coefficient, however few the rows that speak against it.
 
     Parameters
     ----------
@@ -108,10 +108,15 @@ class NonNegativeRidge(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         total, first, second = self._sums
         for row, s in zip(self._table(X, y) - self._origin, _weights(sample_weight, len(y)), strict=True):
+            with np.errstate(over="ignore"):
+                products = np.outer(row, row)
+            # A row whose square is beyond all numbers would wipe out everything learned before.
+            if not np.isfinite(products).all():
+                continue
             fade = self.memory**s
             total = fade * total + s
             first = fade * first + s * row
-            second = fade * second + s * np.outer(row, row)
+            second = fade * second + s * products
         self._sums = (float(total), first, second)
         self._solve()
         return self
@@ -330,7 +335,8 @@ def _pool_exponents(scores: Array, y: Any, s: Array, prior: Array, precision: Ar
 
     def cost(v: Array) -> float:
         z = scores @ v
-        return float(s @ (logsumexp(z, axis=1) - z[rows, y]) + 0.5 * (v - prior) @ precision @ (v - prior))
+        total = np.logaddexp(z[:, 0], z[:, 1]) if z.shape[1] == 2 else logsumexp(z, axis=1)
+        return float(s @ (total - z[rows, y]) + 0.5 * (v - prior) @ precision @ (v - prior))
 
     v = prior
     value = cost(v)
@@ -342,6 +348,10 @@ def _pool_exponents(scores: Array, y: Any, s: Array, prior: Array, precision: Ar
             break
         step = np.zeros(len(v))
         step[free] = -np.linalg.solve(curvature[np.ix_(free, free)], slope[free])
+        if -(slope @ step) <= 1e-14 * (1.0 + abs(value)):
+            # The cost can no longer tell where it falls, but the last step squares what error is left.
+            v = np.maximum(v + step, 0.0)
+            break
         for length in 0.5 ** np.arange(40):
             candidate = np.maximum(v + length * step, 0.0)
             candidate_value = cost(candidate)

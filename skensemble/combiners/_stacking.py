@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from copy import deepcopy
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -120,43 +121,70 @@ class Stacking(Combiner):
         memberships: Array,
         counted: Array,
         weights: Array | None,
+        answered: list[slice],
         features: Any,
     ) -> tuple[Array, Array]:
         before = self.weights(predictions, memberships)
-        if not self.final_estimators_ or not all(hasattr(each, "partial_fit") for each in self.final_estimators_):
+        blind = self.passthrough and features is None
+        if blind or not self._follows():
             kind = type(self.final_estimators_[0]).__name__ if self.final_estimators_ else "(none was fitted)"
+            lacks = "has no partial_fit that takes sample_weight"
+            if blind:
+                lacks = "needs the features (passthrough), which an explanation does not hold"
             warnings.warn(
-                f"The final_estimator {kind} of Stacking has no partial_fit: it stays as fit left it until the next "
-                f"fit, and only the ledger moves. NonNegativeRidge, LogOddsPool and SGD models follow outcomes.",
+                f"The final_estimator {kind} of Stacking {lacks}: it stays as it is, and only the ledger moves. "
+                f"NonNegativeRidge, LogOddsPool and SGD models follow outcomes.",
                 UserWarning,
                 stacklevel=4,
             )
+            if blind:
+                return weighted_mean(before, predictions), before
             return self.combine(predictions, memberships, features=features), before
         # Learned on copies, so that somebody who predicts meanwhile sees the old ones or the new ones.
         learning = {id(each): deepcopy(each) for each in self.final_estimators_}
         finals = [learning[id(each)] for each in self.final_estimators_]
         filled, labels, shares = _filled(predictions), _labels(targets), regime_shares(memberships)
-        combined = np.empty(targets.shape)
+        combined, heard = np.empty(targets.shape), awake_models(predictions).any(axis=1)
         for i in range(len(targets)):
             row = slice(i, i + 1)
             design = self._design(filled[row], None if features is None else take_rows(features, row))
-            combined[row] = self._blend(finals, design, memberships[row])
-            if counted[i] > 0 and np.isfinite(filled[i]).all():
+            if answered[i] == row:
+                combined[row] = self._blend(finals, design, memberships[row])
+            elif answered[i].start < answered[i].stop:
+                now = answered[i]
+                other = self._design(filled[now], None if features is None else take_rows(features, now))
+                combined[now] = self._blend(finals, other, memberships[now])
+            if counted[i] > 0 and heard[i]:
                 self._teach(finals, design, labels[row], counted[i], shares[i])
         self.final_estimators_ = finals
         return combined, before
 
     def _resume(self, past: Stacking, models: Any, regimes: Any, keep: Array, n_outputs: int) -> bool:
-        # A model of predictions means nothing for other models; it is kept only if nothing has changed.
+        # A model of predictions means nothing for other models, other features or with other parameters; one that
+        # cannot follow outcomes learns from the rows of a retrain only if it is fitted anew.
         same = np.array_equal(models, np.arange(past.regime_weights_.shape[1])) and (keep == 1).all()
-        if not (same and np.array_equal(regimes, np.arange(len(past.regime_weights_) - 1)) and past.final_estimators_):
-            return False
-        if type(self._resolved(n_outputs)) is not type(past.final_estimators_[0]):
+        same = same and np.array_equal(regimes, np.arange(len(past.regime_weights_) - 1))
+        if not same or self.passthrough or not past._follows() or self._settings() != past._settings():
             return False
         for name, value in vars(past).items():
             if name.endswith("_"):
                 setattr(self, name, value)
         return True
+
+    def _follows(self) -> bool:
+        """Whether every final estimator can learn from one more row of any weight."""
+        return bool(self.final_estimators_) and all(
+            hasattr(each, "partial_fit") and "sample_weight" in signature(each.partial_fit).parameters
+            for each in self.final_estimators_
+        )
+
+    def _settings(self) -> dict[str, str]:
+        """Parameters but for seeds, which are drawn anew with every fit, and for parts, whose own are listed too."""
+        return {
+            name: type(value).__name__ if hasattr(value, "get_params") else repr(value)
+            for name, value in self.get_params(deep=True).items()
+            if name.rpartition("__")[2] != "random_state"
+        }
 
     def _teach(self, finals: list[Any], design: Any, labels: Any, counted: float, shares: Array) -> None:
         pooled, *regimes = finals
@@ -208,7 +236,7 @@ class Stacking(Combiner):
         if not self.passthrough:
             return columns
         if sparse.issparse(features):
-            return sparse.csr_matrix(sparse.hstack((columns, features)))
+            return sparse.csr_matrix(sparse.hstack([sparse.csr_matrix(columns), features]))
         if hasattr(features, "columns"):
             frame = features if isinstance(features, pd.DataFrame) else pd.DataFrame(features.to_dict(as_series=False))
             names = [f"prediction{i}" for i in range(columns.shape[1])]
@@ -285,5 +313,7 @@ def _labels(targets: Array) -> Any:
 def _filled(predictions: Array) -> Array:
     """Replace models asleep by the mean of those awake on the row."""
     awake = awake_models(predictions)
+    if awake.all():
+        return predictions
     mean = weighted_mean(equal_weights(awake), predictions)
     return np.where(awake[:, :, None], predictions, mean[:, None, :])

@@ -96,14 +96,16 @@ class WeightedVoting(Averaging):
         memberships: Array,
         counted: Array,
         weights: Array | None,
+        answered: list[slice],
         features: Any,
     ) -> tuple[Array, Array]:
         predictions, losses = self._heard(predictions, targets)
         combined, before = np.empty(targets.shape), np.empty(predictions.shape[:2])
         for i in range(len(targets)):
-            row = slice(i, i + 1)
-            before[row] = self.weights(predictions[row], memberships[row])
-            combined[row] = weighted_mean(before[row], predictions[row])
+            row, now = slice(i, i + 1), answered[i]
+            if now.start < now.stop:
+                before[now] = self.weights(predictions[now], memberships[now])
+                combined[now] = weighted_mean(before[now], predictions[now])
             if counted[i] > 0:
                 self.evidence_ = self._learned(
                     predictions[row], targets[row], losses[row], memberships[row], counted[row]
@@ -112,6 +114,8 @@ class WeightedVoting(Averaging):
         return combined, before
 
     def _resume(self, past: WeightedVoting, models: Any, regimes: Any, keep: Array, n_outputs: int) -> bool:
+        if repr(self._resolved_loss(n_outputs)) != repr(past._resolved_loss(n_outputs)):
+            return False
         pooled, *own = past.evidence_
         nothing = Evidence.empty(len(pooled.weight))
         sources = [pooled, *(own[r] if r >= 0 else nothing for r in regimes)]
@@ -121,9 +125,11 @@ class WeightedVoting(Averaging):
         return True
 
     def _heard(self, predictions: Array, targets: Array) -> tuple[Array, Array]:
-        loss = self.loss if self.loss is not None else default_loss(targets.shape[1])
         predictions = np.where(awake_models(predictions)[:, :, None], predictions, np.nan)
-        return predictions, loss(targets, predictions)
+        return predictions, self._resolved_loss(targets.shape[1])(targets, predictions)
+
+    def _resolved_loss(self, n_outputs: int) -> Loss:
+        return self.loss if self.loss is not None else default_loss(n_outputs)
 
     def _learned(
         self, predictions: Array, targets: Array, losses: Array, memberships: Array, counted: Array

@@ -4,8 +4,8 @@ One idea: everything comes as rows in time order with a regime beside each row. 
 stands in a row of ``X`` and of ``regimes`` was known at the time of that row; only ``y`` looks forward.
 """
 
-from ._sp500 import MarketData, load_sp500, load_sp500_prices
-from ._synthetic import (
+from skensemble.datasets._sp500 import MarketData, load_sp500, load_sp500_prices
+from skensemble.datasets._synthetic import (
     PredictionStream,
     make_prediction_stream,
     make_regime_classification,

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from skensemble._checks import check_choice, check_number
-
-from ._sp500 import MarketData
+from skensemble.datasets._sp500 import MarketData
 
 __all__ = ["PredictionStream", "make_prediction_stream", "make_regime_classification", "make_regime_regression"]
 

@@ -53,7 +53,8 @@ def regime_names(regimes: Any) -> tuple[Hashable, ...]:
 
 
 def _checked_names(names: Iterable[Hashable]) -> tuple[Hashable, ...]:
-    checked = tuple(names)
+    # Plain Python numbers, also from arrays: they read better in messages and tables.
+    checked = tuple(name.item() if isinstance(name, np.generic) else name for name in names)
     doubles = [name for name in checked if checked.count(name) > 1]
     if doubles:
         raise ValueError(f"regimes has several columns named {shown(doubles[0])}: give each regime a name of its own.")

@@ -21,6 +21,7 @@ __all__ = [
     "check_time_order",
     "label_spans",
     "looks_ahead",
+    "n_outcomes_known",
     "purge",
     "rows_apart",
 ]
@@ -96,6 +97,51 @@ def purge(
     rows = _checked_rows(train, "train", n_samples)
     tested = _checked_rows(test, "test", n_samples)
     return rows_apart(rows, tested, label_spans(n_samples, times, label_horizon, embargo))
+
+
+def n_outcomes_known(
+    rows: Rows, *, n_samples: int, times: pd.Index | None = None, label_horizon: Span = 0
+) -> Rows:
+    """Count, for each of some rows in time order, those before it whose outcome is known at its time.
+
+    An outcome is known ``label_horizon`` after its row, and never before the next timestamp: rows of one timestamp do
+    not know each other's.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows,)
+        Row numbers, ascending.
+    n_samples : int
+        Number of rows in all.
+    times : pandas.Index of length n_samples, default=None
+        The index of the rows; times count where it is a DatetimeIndex.
+    label_horizon : int, str, timedelta or pandas offset, default=0
+        How long after its row a label is known.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        The first so many of ``rows`` are known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> n_outcomes_known(np.arange(6), n_samples=6, label_horizon=2)
+    array([0, 0, 1, 2, 3, 4])
+    """
+    own_times = times if isinstance(times, pd.DatetimeIndex) else None
+    spans = label_spans(n_samples, own_times, label_horizon, 0)
+    if spans is None:
+        begin = np.arange(n_samples) if own_times is None else own_times.asi8
+        spans = (begin, begin)
+    begin, end = (np.asarray(edge)[rows] for edge in spans)
+    if own_times is not None and isinstance(_span(label_horizon, "label_horizon"), int):
+        # A horizon in rows still leaves rows of one timestamp strangers to each other.
+        stamps = own_times.asi8[rows]
+        earlier = np.searchsorted(stamps, stamps, side="left")
+    else:
+        earlier = np.searchsorted(begin, begin, side="left")
+    return np.minimum(np.searchsorted(end, begin, side="right"), earlier)
 
 
 def check_time_order(index: object) -> None:
