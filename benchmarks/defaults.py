@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from benchmarks._kept import configuration, parser, save, show
 from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor, weightings
@@ -44,7 +45,7 @@ STREAMS = ("informative", "noise", "rare", "new", "many", "drift", "missing", "s
 class Plan:
     """What the models are, and on what they are judged."""
 
-    estimators: list[str] | None
+    default_models: bool
     n_folds: int
     sp500_rows: int | None
     market_rows: int
@@ -53,8 +54,8 @@ class Plan:
     seeds: int
 
 
-FULL = Plan(None, 10, None, 3000, 3000, STREAMS, 3)
-QUICK = Plan(["linear", "logistic"], 3, 300, 120, 120, ("informative", "noise"), 1)
+FULL = Plan(True, 10, None, 3000, 3000, STREAMS, 3)
+QUICK = Plan(False, 3, 300, 120, 120, ("informative", "noise"), 1)
 
 
 @dataclass(frozen=True)
@@ -129,11 +130,19 @@ def _records(plan: Plan) -> Iterator[Record]:
 
 def _out_of_fold(plan: Plan, data: str, seed: int, task: Any, X: Any, y: Any, regimes: Any, horizon: int) -> Record:
     # The folds are what is wanted; the rest of the fit costs little beside them.
-    ensemble = task(plan.estimators, cv=plan.n_folds, label_horizon=horizon, random_state=seed)
+    ensemble = task(
+        None if plan.default_models else _trees(task), cv=plan.n_folds, label_horizon=horizon, random_state=seed
+    )
     record = ensemble.fit(X, y, regimes=regimes).out_of_fold_
     known = n_outcomes_known(record.rows, n_samples=len(X), times=X.index, label_horizon=horizon)
     print(f"fitted: {data}, seed {seed}", flush=True)
     return Record(data, seed, record.predictions, record.targets, record.memberships, record.folds, known)
+
+
+def _trees(task: Any) -> list[tuple[str, Any]]:
+    """Two models that are fitted in no time and do not agree."""
+    tree = DecisionTreeClassifier if task is RegimeAwareEnsembleClassifier else DecisionTreeRegressor
+    return [(f"tree{depth}", tree(max_depth=depth)) for depth in (1, 2)]
 
 
 # How it is combined.
@@ -189,10 +198,12 @@ def _answer(record: Record, combiner: Combiner) -> Array:
 
 
 def _table(measured: pd.DataFrame, part: pd.DataFrame) -> pd.DataFrame:
-    """Candidates × data: the mean over seeds of the loss over that of equal weights; geometric mean and worst."""
+    """Data × candidates: the mean over seeds of the loss over that of equal weights; geometric means and the worst."""
     weighed = measured[(measured["question"] == "weighting") & (measured["candidate"] == EQUAL)]
     equal = weighed.set_index(["data", "seed"])["loss"]
     ratio = part["loss"] / equal.loc[pd.MultiIndex.from_frame(part[["data", "seed"]])].to_numpy()
     table = part.assign(ratio=ratio).pivot_table("ratio", "data", "candidate", sort=False)
-    summary = {"geometric mean": np.exp(np.log(table).mean()), "worst": table.max()}
+    source = table.index.str.split(",? ").str[0]
+    summary = {f"geometric mean, {of}": np.exp(np.log(table[source == of]).mean()) for of in source.unique()}
+    summary |= {"geometric mean": np.exp(np.log(table).mean()), "worst": table.max()}
     return pd.concat([table, pd.DataFrame(summary).T]).round(4).rename_axis("data").reset_index()

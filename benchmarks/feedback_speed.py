@@ -48,7 +48,7 @@ class Plan:
 
 
 FULL = Plan(replayed=100_000, steps=5_000, updates=300, rounds=5)
-QUICK = Plan(replayed=200, steps=20, updates=3, rounds=2)
+QUICK = Plan(replayed=100, steps=10, updates=2, rounds=1)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from copy import copy
+from functools import wraps
 from typing import Any, ClassVar
 
 import numpy as np
@@ -129,6 +130,23 @@ COMBINERS: dict[str, type[Combiner]] = {
 }
 
 
+def _all_or_nothing(fit: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a fit that fails leave everything as it was: new classes over old models would answer, and answer wrongly."""
+
+    @wraps(fit)
+    def fit_or_restore(self: Any, *args: Any, **kwargs: Any) -> Any:
+        before = vars(self).copy()
+        try:
+            return fit(self, *args, **kwargs)
+        except BaseException:
+            for name in vars(self).keys() - before.keys():
+                delattr(self, name)
+            vars(self).update(before)
+            raise
+
+    return fit_or_restore
+
+
 class RegimeAwareEnsemble(NamedParts):
     """Train several models, combine them per regime, and say what each prediction is made of.
 
@@ -185,6 +203,7 @@ class RegimeAwareEnsemble(NamedParts):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
+    @_all_or_nothing
     def fit(
         self,
         X: Any,
@@ -343,8 +362,10 @@ class RegimeAwareEnsemble(NamedParts):
         Notes
         -----
         n rows at once give the bits of n calls where the models do: all named ones but ``"mlp"``, whose matrix products
-        round by batch. In a Pipeline: ``pipe[-1].partial_update(pipe[:-1].transform(X), y)``. One thread may update
-        while others predict: each of them sees the weights before or those after.
+        round by batch. Outcomes that come late (``label_horizon``) are judged by the weights of today where X is given,
+        and by those of their moment where the explanation is: only then is the ensemble's record what was said. In a
+        Pipeline: ``pipe[-1].partial_update(pipe[:-1].transform(X), y)``. One thread may update while others predict:
+        each of them sees the weights before or those after.
         """
         check_is_fitted(self, "combiner_")
         beside = {"regimes": regimes, "sample_weight": sample_weight, "returns": returns}
@@ -812,9 +833,7 @@ def _check_same_times(X: Any, values: Any, name: str) -> None:
         )
 
 
-def _check_forms(
-    who: str, X: Any, y: Any, predictions: Any, trades: Any, beside: Mapping[str, Any]
-) -> None:
+def _check_forms(who: str, X: Any, y: Any, predictions: Any, trades: Any, beside: Mapping[str, Any]) -> None:
     """Refuse feedback in two forms at once, and what would be silently ignored beside one of them."""
     if trades is not None and (X is not None or y is not None):
         raise ValueError(f"partial_update of {who} takes either trades or X and y, one after the other; got both.")

@@ -511,7 +511,7 @@ class DynamicEnsembleCombiner(BaseEstimator):
             )
         speaks = awake.any(axis=0)
         given = [_weight(weights, name) if spoke else 0.0 for name, spoke in zip(predictions, speaks, strict=True)]
-        combined = weighted_mean(over_awake(np.array(given), awake), said).reshape(shape)
+        combined = weighted_mean(over_awake(np.tile(given, (len(said), 1)), awake), said).reshape(shape)
         return combined if shape else float(combined)
 
     def _check_parameters(self) -> None:

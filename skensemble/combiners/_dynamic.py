@@ -197,10 +197,7 @@ class DynamicWeighting(Averaging):
                 continue
             if given is not None:
                 trust, of_models = given[i], given[i, :n_models]
-            if own_losses is None:
-                losses = answers @ slope(target, (of_models @ answers)[None])[0]
-            else:
-                losses = own_losses[i]
+            losses = answers @ slope(target, (of_models @ answers)[None])[0] if own_losses is None else own_losses[i]
             state = rule.update(state, losses[each], speaking, weights=trust, scale=scale)
         self.state_ = state
         self.regime_weights_ = self._regime_weights(n_models, memberships.shape[1])
