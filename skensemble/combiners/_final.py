@@ -246,7 +246,8 @@ class LogOddsPool(ClassifierMixin, BaseEstimator):
         """Fit the exponents to more rows, one after the other.
 
         What was learned before stands in as a normal distribution around the exponents, whose precision is the
-        curvature of the log loss of all rows so far (Laplace's approximation).
+        curvature of the log loss of all rows so far (Laplace's approximation); each row is one step of Newton's method
+        from there.
 
         Parameters
         ----------
@@ -264,10 +265,12 @@ class LogOddsPool(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         scores, s = self._log_odds(X), _weights(sample_weight, len(y))
+        numbers = np.asarray(y, dtype=int)
         for i in range(len(scores)):
-            known = self.memory ** s[i] * self._precision
             row = slice(i, i + 1)
-            self.coef_, self._precision = _pool_exponents(scores[row], y[row], s[row], self.coef_, known)
+            slope, curvature = _slope_and_curvature(self.coef_, scores[row], numbers[row], s[row])
+            self._precision = self.memory ** s[i] * self._precision + curvature
+            self.coef_ = np.maximum(self.coef_ - np.linalg.solve(self._precision, slope), 0.0)
         return self
 
     def predict_proba(self, X: Any) -> Array:
@@ -321,7 +324,8 @@ def _slope_and_curvature(v: Array, scores: Array, y: Any, s: Array) -> tuple[Arr
     p = np.asarray(softmax(scores @ v, axis=1))
     mean = np.einsum("nc,ncm->nm", p, scores)
     slope = s @ (mean - scores[np.arange(len(y)), y])
-    second = np.einsum("nc,ncm,ncl->ml", s[:, None] * p, scores, scores, optimize=True)
+    weighted = (np.sqrt(s[:, None] * p)[:, :, None] * scores).reshape(-1, scores.shape[2])
+    second = weighted.T @ weighted
     return np.asarray(slope), np.asarray(second - (s[:, None] * mean).T @ mean)
 
 
