@@ -26,12 +26,15 @@ from skensemble.combiners import DynamicWeighting
 __all__ = ["main"]
 
 Array = NDArray[np.float64]
-Calls = dict[str, Callable[[], Any]]
+# By contender and number of specialists; of its members, where it knows no contexts.
+Calls = dict[tuple[str, int], Callable[[], Any]]
 
 MODELS = 10
+UPDATE, MEMBERS = "partial_update(X, y)", "members' predict"
+DEFAULT, UNHEARD = "BernsteinAggregation", "BernsteinAggregation, a regime not heard yet"
 DYNAMIC, RIVER, LOOP = "DynamicWeighting.follow", "river EWARegressor", "numpy loop"
 RULES = [name for name in rules.__all__ if name != "Rule"]
-# Contexts of dynamic weighting: two pooled and one for each of 0, 2, 3 and 8 regimes.
+# The models alone, then dynamic weighting: two pooled contexts and one for each of 0, 2, 3 and 8 regimes.
 CONTEXTS = (1, 2, 4, 5, 10)
 # Microseconds that one step of the default rule may take.
 STEP = 25.0
@@ -95,11 +98,11 @@ def _updates(plan: Plan) -> Iterator[dict[str, Any]]:
                 model.predict(X[row])
 
     calls: Calls = {
-        "partial_update(X, y)": partial_update,
-        "members' predict": members_alone,
-        "partial_update(predictions=, y=)": from_explanations,
+        (UPDATE, 4 * MODELS): partial_update,
+        (MEMBERS, MODELS): members_alone,
+        ("partial_update(predictions=, y=)", 4 * MODELS): from_explanations,
     }
-    return _measured("one row", MODELS, calls, plan.rounds, len(rows))
+    return _measured("one row", calls, plan.rounds, len(rows))
 
 
 # One step.
@@ -108,12 +111,16 @@ def _updates(plan: Plan) -> Iterator[dict[str, Any]]:
 def _steps(plan: Plan) -> Iterator[dict[str, Any]]:
     """Step the default rule with more and more contexts, and every rule with four of them."""
     for n_contexts in CONTEXTS:
-        names = RULES if n_contexts == 4 else ["BernsteinAggregation"]
-        calls: Calls = {name: _stepper(name, n_contexts, plan.steps) for name in names}
-        yield from _measured("step", MODELS * n_contexts, calls, plan.rounds, plan.steps)
+        n = MODELS * n_contexts
+        names = RULES if n_contexts == 4 else [DEFAULT]
+        calls: Calls = {(name, n): _stepper(name, n_contexts, plan.steps) for name in names}
+        if n_contexts > 3:
+            calls[UNHEARD, n] = _stepper(DEFAULT, n_contexts, plan.steps, unheard=1)
+        yield from _measured("step", calls, plan.rounds, plan.steps)
 
 
-def _stepper(name: str, n_contexts: int, steps: int) -> Callable[[], None]:
+def _stepper(name: str, n_contexts: int, steps: int, unheard: int = 0) -> Callable[[], None]:
+    """Two pooled contexts and one regime speak on each row; the last ``unheard`` regimes on none."""
     rng = np.random.default_rng(0)
     n = MODELS * n_contexts
     memory = np.ones((n_contexts, MODELS))
@@ -121,14 +128,16 @@ def _stepper(name: str, n_contexts: int, steps: int) -> Callable[[], None]:
     rule: rules.Rule[Any] = getattr(rules, name)()
     started = rule.start(np.full(n, 1 / n), memory.ravel(), np.tile(np.arange(MODELS), n_contexts))
     losses = rng.normal(size=(100, n))
-    # One regime is awake beside the two pooled contexts.
-    awake = np.repeat(np.arange(n_contexts) < 3, MODELS).astype(float)
+    regime = 2 + np.arange(100) % max(n_contexts - 2 - unheard, 1)
+    contexts = np.arange(n_contexts)
+    awake = np.repeat((contexts < 2) | (contexts == regime[:, None]), MODELS, axis=1).astype(float)
 
     def step() -> None:
         state = started
         for i in range(steps):
-            weights = rule.weights(state, awake)
-            state = rule.update(state, losses[i % 100], awake, weights=weights)
+            speaking = awake[i % 100]
+            weights = rule.weights(state, speaking)
+            state = rule.update(state, losses[i % 100], speaking, weights=weights)
 
     return step
 
@@ -160,18 +169,18 @@ def _replays(plan: Plan) -> Iterator[dict[str, Any]]:
         return run
 
     calls: Calls = {
-        f"{DYNAMIC}, 2 regimes": follow(2),
-        f"{DYNAMIC}, no regimes": follow(0),
-        **{f"{name}.replay": alone(name) for name in RULES},
-        LOOP: lambda: _loop(said, targets),
+        (f"{DYNAMIC}, 2 regimes", 4 * MODELS): follow(2),
+        (f"{DYNAMIC}, no regimes", 2 * MODELS): follow(0),
+        **{(f"{name}.replay", MODELS): alone(name) for name in RULES},
+        (LOOP, MODELS): lambda: _loop(said, targets),
     }
     if _river_is_here():
         ready, outcomes = _dicts(said), targets.tolist()
         calls |= {
-            f"{RIVER}, rows as dicts": lambda: _river(ready, outcomes),
-            f"{RIVER}, rows as arrays": lambda: _river(_dicts(said), targets.tolist()),
+            (f"{RIVER}, rows as dicts", MODELS): lambda: _river(ready, outcomes),
+            (f"{RIVER}, rows as arrays", MODELS): lambda: _river(_dicts(said), targets.tolist()),
         }
-    return _measured("replay", MODELS, calls, plan.rounds, plan.replayed)
+    return _measured("replay", calls, plan.rounds, plan.replayed)
 
 
 def _loop(said: Array, targets: Array, rate: float = 0.5) -> Array:
@@ -214,10 +223,10 @@ def _river(rows: list[dict[int, float]], targets: list[float]) -> list[float]:
 # What it means.
 
 
-def _measured(what: str, width: int, calls: Calls, rounds: int, repeats: int) -> Iterator[dict[str, Any]]:
+def _measured(what: str, calls: Calls, rounds: int, repeats: int) -> Iterator[dict[str, Any]]:
     """Yield one record per round and contender: microseconds for each of ``repeats``, by the clock and by work."""
-    for number, name, seconds, worked in in_turns(calls, rounds):
-        about = {"what": what, "contender": name, "specialists": width, "round": number}
+    for number, (name, n), seconds, worked in in_turns(calls, rounds):
+        about = {"what": what, "contender": name, "specialists": n, "round": number}
         yield about | {"microseconds": 1e6 * seconds / repeats, "work": 1e6 * worked / repeats}
 
 
@@ -243,14 +252,14 @@ def _targets(measured: pd.DataFrame) -> pd.DataFrame:
             for what, part in measured.groupby("what")
         }
         for n in (MODELS * contexts for contexts in CONTEXTS):
-            step = wide["step"]["BernsteinAggregation", n].median()
+            step = wide["step"][DEFAULT, n].median()
             lines.append((f"one step, {n} specialists", unit, f"{step:.1f} µs", f"≤ {STEP:g} µs", step <= STEP))
         rows = wide["one row"].droplevel("specialists", axis=1)
-        beyond = (rows["partial_update(X, y)"] - rows["members' predict"]).median()
+        beyond = (rows[UPDATE] - rows[MEMBERS]).median()
         lines.append(("partial_update beyond the members' predict", unit, f"{beyond:.0f} µs", "", None))
         replay = wide["replay"].droplevel("specialists", axis=1)
         for rival in (name for name in replay if name.startswith(RIVER)):
-            for ours in (name for name in replay if name.startswith((DYNAMIC, "BernsteinAggregation"))):
+            for ours in (name for name in replay if name.startswith((DYNAMIC, DEFAULT))):
                 ratio = (replay[ours] / replay[rival]).median()
                 lines.append((f"{ours} / {rival}", unit, f"{ratio:.2f}", "≤ 1", ratio <= 1))
     table = pd.DataFrame(lines, columns=["what", "by", "found", "target", ""])
