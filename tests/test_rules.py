@@ -22,6 +22,7 @@ from skensemble.rules import (
     RecentPerformance,
     Rule,
 )
+from skensemble.rules._exponential import _mixability_gap
 
 NAMES = [name for name in rules.__all__ if name != "Rule"]
 
@@ -775,7 +776,7 @@ def test_the_inequality_behind_the_gaps_holds():
         regrets = rng.normal(size=3)
         regrets -= weights @ regrets
         pace = 10.0 ** rng.uniform(-1.5, 1.5)
-        gap = rules._mixability_gap(regrets, weights, pace)
+        gap = _mixability_gap(regrets, weights, pace)
         allowed = weights @ regrets**2 + 2 / 3 * np.ptp(regrets) * gap
         assert 2 * gap * pace <= allowed * (1 + 1e-9) + 1e-12
 

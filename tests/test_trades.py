@@ -84,20 +84,20 @@ def test_soft_memberships_count_in_parts():
 
 @pytest.mark.parametrize("n_models", [2, 3, 7])
 def test_the_weights_are_the_chances_to_be_the_best(n_models):
-    from skensemble.trades import _chances_to_be_best
+    from skensemble.trades._beliefs import chances_to_be_best
 
     rng = np.random.default_rng(n_models)
     means, deviations = rng.normal(size=n_models), rng.uniform(0.5, 3, size=n_models)
     grid = np.linspace(-30, 30, 60_001)[:, None]
     below, density = stats.norm.cdf(grid, means, deviations), stats.norm.pdf(grid, means, deviations)
     expected = [(density[:, k] * np.delete(below, k, axis=1).prod(axis=1)).sum() * 1e-3 for k in range(n_models)]
-    np.testing.assert_allclose(_chances_to_be_best(means[None], deviations[None])[0], expected, atol=4e-3)
+    np.testing.assert_allclose(chances_to_be_best(means[None], deviations[None])[0], expected, atol=4e-3)
 
 
 def test_a_belief_far_surer_than_the_others_is_integrated_too():
-    from skensemble.trades import _chances_to_be_best
+    from skensemble.trades._beliefs import chances_to_be_best
 
-    found = _chances_to_be_best(np.array([[0.0, 0.5]]), np.array([[1.0, 1e-20]]))
+    found = chances_to_be_best(np.array([[0.0, 0.5]]), np.array([[1.0, 1e-20]]))
     np.testing.assert_allclose(found[0, 0], stats.norm.sf(0.5), rtol=1e-6)
 
 

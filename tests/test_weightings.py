@@ -121,7 +121,7 @@ def test_rows_at_once_equal_rows_one_by_one_bitwise(seed, n_models, n_outputs, c
 def test_chunks_do_not_show(monkeypatch):
     rows = some_rows(np.random.default_rng(1), n_samples=200)
     expected = Evidence.of(*rows)
-    monkeypatch.setattr(family, "_CHUNK_NUMBERS", 100)
+    monkeypatch.setattr("skensemble.weightings._evidence._CHUNK_NUMBERS", 100)
     assert_same(Evidence.of(*rows), expected)
 
 

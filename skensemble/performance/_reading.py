@@ -1,0 +1,61 @@
+"""What a ledger is handed: read as numbers of the right shape, or refused with a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from skensemble._checks import shown
+from skensemble.performance._intervals import Array
+
+__all__ = ["check_shares", "distinct_names", "read_table", "row_weights"]
+
+
+def distinct_names(names: Sequence[Any], what: str, reserved: tuple[str, ...]) -> tuple[Any, ...]:
+    """Refuse names that would mix up two records."""
+    names = tuple(names)
+    for position, name in enumerate(names):
+        if name in reserved:
+            raise ValueError(f"{what} of Ledger may not be called {shown(name)}: it keeps a record of its own there.")
+        if name in names[:position]:
+            raise ValueError(f"{what} of Ledger must all be different; got {shown(name)} twice.")
+    return names
+
+
+def read_table(values: npt.ArrayLike, name: str, shape: tuple[int | None, int], columns: str) -> Array:
+    """Read numbers of a given shape; None stands for any number of rows."""
+    table = _numbers(values, name)
+    if table.ndim != 2 or table.shape[1] != shape[1] or shape[0] not in (None, len(table)):
+        rows = "n_samples" if shape[0] is None else shape[0]
+        raise ValueError(
+            f"{name} of the ledger must have one row per outcome and {columns}, a shape of ({rows}, {shape[1]}); "
+            f"got {table.shape}."
+        )
+    return table
+
+
+def _numbers(values: npt.ArrayLike, name: str) -> Array:
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} of the ledger must be numbers; got {shown(values)}.") from error
+
+
+def row_weights(sample_weight: npt.ArrayLike | None, n: int) -> Array:
+    if sample_weight is None:
+        return np.ones(n)
+    weights = _numbers(sample_weight, "sample_weight")
+    if weights.shape != (n,) or not np.isfinite(weights).all() or (weights < 0).any():
+        raise ValueError(
+            f"sample_weight of the ledger must be {n} finite numbers of at least 0; got {shown(weights.tolist())}."
+        )
+    return weights
+
+
+def check_shares(values: Array, name: str) -> None:
+    if ((values < 0) | (values > 1)).any():
+        wrong = values[(values < 0) | (values > 1)][0]
+        raise ValueError(f"{name} of the ledger must lie between 0 and 1, or be NaN; got {shown(float(wrong))}.")
