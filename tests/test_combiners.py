@@ -558,3 +558,18 @@ def test_streams_have_warnings_as_errors():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Stacking().fit(*draw(n=3, n_models=5))
+
+
+def test_following_does_not_make_the_pooled_record_of_a_regime_grow():
+    # One regime is always 1 x the first model, the other always the second: with more and more outcomes of the other
+    # regime, the first must not be drawn to it.
+    rng = np.random.default_rng(0)
+    said = rng.normal(size=(2000, 2, 1))
+    regime = np.repeat([0, 1], [100, 1900])
+    targets = said[np.arange(2000), regime]
+    memberships = np.eye(2)[regime]
+    early, late = slice(50, 150), slice(150, 2000)
+    stacking = Stacking().fit(said[early], targets[early], memberships[early])
+    before = stacking.final_estimators_[1].coef_.copy()
+    stacking.follow(said[late], targets[late], memberships[late])
+    np.testing.assert_array_equal(stacking.final_estimators_[1].coef_, before)

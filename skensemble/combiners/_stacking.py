@@ -106,7 +106,6 @@ class Stacking(Combiner):
             return
         of_row, filled, counted, memberships = counted, _filled(predictions[rows]), counted[rows], memberships[rows]
         self.baseline_ = np.einsum("n,nmk->mk", counted / counted.sum(), filled)
-        self.prior_share_ = self.shrinkage / counted.sum()
         design = self._design(filled, None if features is None else take_rows(features, rows))
         self.final_estimators_ = self._fit_each(final, design, _labels(targets[rows]), counted, memberships)
         if self.final_estimators_:
@@ -189,9 +188,10 @@ class Stacking(Combiner):
     def _teach(self, finals: list[Any], design: Any, labels: Any, counted: float, shares: Array) -> None:
         pooled, *regimes = finals
         pooled.partial_fit(design, labels, sample_weight=np.array([counted]))
+        # The pooled record that fit left in each regime stays what it is: rows of others would make it grow.
         for final, share in zip(regimes, shares[1:], strict=True):
-            if final is not pooled:
-                final.partial_fit(design, labels, sample_weight=np.array([counted * (share + self.prior_share_)]))
+            if final is not pooled and share > 0:
+                final.partial_fit(design, labels, sample_weight=np.array([counted * share]))
 
     def _combine(self, predictions: Array, memberships: Array, features: Any) -> Array:
         if not self.final_estimators_:
@@ -255,13 +255,14 @@ class Stacking(Combiner):
             )
         plain = bool((counted == 1).all())
         shares = regime_shares(memberships)
+        prior = self.shrinkage / counted.sum()
         try:
             pooled = clone(final)
             pooled.fit(design, target, **({"sample_weight": counted} if weighs and not plain else {}))
             each = [pooled]
             for share in shares[:, 1:].T:
-                alone = weighs and np.isfinite(self.prior_share_) and share @ counted > 0
-                weights = {"sample_weight": counted * (share + self.prior_share_)} if alone else {}
+                alone = weighs and np.isfinite(prior) and share @ counted > 0
+                weights = {"sample_weight": counted * (share + prior)} if alone else {}
                 each.append(clone(final).fit(design, target, **weights) if alone else pooled)
         except Exception as error:
             warnings.warn(
