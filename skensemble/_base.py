@@ -23,7 +23,7 @@ from sklearn.utils.validation import (
 )
 
 from skensemble._carry import idle_after, latest, resting_models
-from skensemble._checks import ModelFailureWarning, check_choice, check_columns, check_number, shown
+from skensemble._checks import LookAheadWarning, ModelFailureWarning, check_choice, check_columns, check_number, shown
 from skensemble._compat import check_sample_weight, take_rows, visual_block
 from skensemble._composition import NamedParts, pairs
 from skensemble._feedback import (
@@ -40,7 +40,14 @@ from skensemble._training import AsleepModel, OutOfFold, Training, outputs, seed
 from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedVoting
 from skensemble.explanation import Explanation, agreement, confidence, spread
 from skensemble.performance import Ledger
-from skensemble.regimes import detect, detect_forward, encode_memberships, fit_detector, joined_names, regime_names
+from skensemble.regimes import (
+    detect,
+    detect_forward,
+    encode_memberships,
+    fit_detector,
+    joined_names,
+    regime_names,
+)
 from skensemble.splits import check_time_order, make_folds
 from skensemble.trades import check_trades
 
@@ -118,6 +125,8 @@ n_excluded_ : int
     Rows without an out-of-fold prediction.
 learned_until_ : Timestamp or None
     Time of the last row learned from.
+trained_until_ : Timestamp or None
+    Time of the last row that `fit` was given.
 n_features_in_ : int
     Number of columns of X.
 feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -159,6 +168,7 @@ class RegimeAwareEnsemble(NamedParts):
     combiner_: Combiner
     ledger_: Ledger
     learned_until_: Any
+    trained_until_: Any
     model_names_: tuple[str, ...]
     regimes_: tuple[Hashable, ...]
     selected_models_: tuple[str, ...]
@@ -245,6 +255,7 @@ class RegimeAwareEnsemble(NamedParts):
             trained.
         """
         past = vars(self).copy() if self.warm_start and hasattr(self, "combiner_") else {}
+        times = next((i for i in (getattr(v, "index", None) for v in (X, y)) if isinstance(i, pd.DatetimeIndex)), None)
         X, y, targets = self._validated(X, y)
         if past and not np.array_equal(past.get("classes_", ()), getattr(self, "classes_", ())):
             warnings.warn(
@@ -297,6 +308,7 @@ class RegimeAwareEnsemble(NamedParts):
             targets,
             memberships,
             np.ones(len(y)) if weight is None else weight,
+            times=times,
             past=past,
             returns=returns,
             label_horizon=self.label_horizon,
@@ -307,6 +319,7 @@ class RegimeAwareEnsemble(NamedParts):
         )
         for name, value in attributes.items():
             setattr(self, name, value)
+        self.trained_until_ = None if times is None else times[-1]
         self.estimators_ = [
             model if name in self.selected_models_ or isinstance(model, AsleepModel) else AsleepModel("not selected")
             for (name, _), model in zip(models, training.estimators, strict=True)
@@ -375,6 +388,7 @@ class RegimeAwareEnsemble(NamedParts):
         news = self._checked_outcomes(X, y, predictions, beside)
         if not len(news.targets):
             return self
+        self._warn_about_hindsight(news.index if news.said is None else None)
         said = self._ask_models(news.features) if news.said is None else news.said
         combiner = copy(self.combiner_)
         combined, weights = combiner.follow(
@@ -402,6 +416,20 @@ class RegimeAwareEnsemble(NamedParts):
             _idle=idle_after(self._idle, weights, self.min_weight),
         )
         return self
+
+    def _warn_about_hindsight(self, index: Any) -> None:
+        """Say so where models are asked about rows that they were trained on."""
+        until = self.trained_until_
+        if not isinstance(index, pd.DatetimeIndex) or until is None or not len(index):
+            return
+        if (index.tz is None) == (until.tzinfo is None) and index.min() <= until:
+            warnings.warn(
+                f"X of partial_update holds rows up to {until} that the models were trained on: what they say of them "
+                f"is no forecast, and fit has learned from their outcomes already. Give later rows, or what was said "
+                f"at the time (predictions=).",
+                LookAheadWarning,
+                stacklevel=4,
+            )
 
     def _learn_trades(self, trades: Any, predictions: Explanation | None) -> Any:
         # A small profit is only suspicious as long as no trade has shown the unit.
@@ -498,13 +526,15 @@ class RegimeAwareEnsemble(NamedParts):
         Returns
         -------
         pandas.DataFrame of shape (n_models, 1 + n_regimes)
-            Columns ``"pooled"`` and the regimes; each sums to 1.
+            Columns ``"pooled"`` and the regimes; each sums to 1 over the models that predict.
         """
         check_is_fitted(self, "combiner_")
         columns = pd.Index(["pooled", *self.regimes_], dtype=object, name="regime", tupleize_cols=False)
         n_models, n_regimes = len(self.model_names_), len(self.regimes_)
         inside = np.vstack([np.zeros(n_regimes), np.eye(n_regimes)])
-        weights = self.combiner_.weights(np.zeros((1 + n_regimes, n_models, 1)), inside)
+        asleep = [isinstance(model, AsleepModel) for model in self.estimators_]
+        said = np.where(np.array(asleep)[None, :, None], np.nan, np.zeros((1 + n_regimes, n_models, 1)))
+        weights = self.combiner_.weights(said, inside)
         return pd.DataFrame(weights.T, index=pd.Index(self.model_names_, name="model"), columns=columns)
 
     def performance_report(self) -> pd.DataFrame:
@@ -725,7 +755,12 @@ class RegimeAwareEnsemble(NamedParts):
         if not training.failures:
             return
         every = [isinstance(model, AsleepModel) for model in training.estimators]
-        lines = [f"{name} failed {texts[0]}{_and_more(texts)}" for name, texts in training.failures.items()]
+        lines = []
+        for name, texts in training.failures.items():
+            # The fit on all rows comes last, and matters most: without it the model predicts nothing.
+            first = texts[-1] if texts[-1].startswith("on all rows") else texts[0]
+            more = f" (and in {len(texts) - 1} of the other fits)" if len(texts) > 1 else ""
+            lines.append(f"{name} failed {first}{more}")
         if all(every) or self.on_error == "raise":
             fix = "No model is left." if all(every) else "on_error='warn' would carry on without it."
             raise ValueError(f"{type(self).__name__} could not train: {' / '.join(lines)}. {fix}")
@@ -802,10 +837,6 @@ class RegimeAwareEnsemble(NamedParts):
         if self.regime_detector is not None:
             parts.append(("regime_detector", self.regime_detector))
         return visual_block([name for name, _ in parts], [part for _, part in parts])
-
-
-def _and_more(texts: Sequence[str]) -> str:
-    return f" (and {len(texts) - 1} times more)" if len(texts) > 1 else ""
 
 
 def _is_routed(part: Any) -> bool:

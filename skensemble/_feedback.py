@@ -190,7 +190,7 @@ def recorded_trades(ledger: Ledger, trades: Trades, profits: Array, wins: Array,
 
 
 def class_sides(targets: Array, returns: Array | None, counted: Array) -> Array | None:
-    """Side that each class stands for: the sign of its mean return on the training rows.
+    """Side that each class stands for: the sign of its mean return on the training rows, if that is not chance.
 
     Parameters
     ----------
@@ -204,11 +204,15 @@ def class_sides(targets: Array, returns: Array | None, counted: Array) -> Array 
     Returns
     -------
     ndarray of shape (n_classes,) or None
-        1 long, -1 short, 0 neither.
+        1 long, -1 short, 0 neither: a mean return within two standard errors of zero is no side.
     """
     if returns is None or targets.shape[1] == 1:
         return None
-    return np.sign((counted * returns) @ targets)
+    share = counted[:, None] * targets
+    n = np.maximum(share.sum(axis=0), np.finfo(float).tiny)
+    mean = returns @ share / n
+    error = np.sqrt(np.maximum(returns**2 @ share / n - mean**2, 0.0) / n)
+    return np.where(np.abs(mean) > 2.0 * error, np.sign(mean), 0.0)
 
 
 def inferred_frequency(index: Any) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,7 @@ def learned(
     memberships: Array,
     counted: Array,
     *,
+    times: pd.DatetimeIndex | None,
     past: Mapping[str, Any],
     returns: Array | None,
     label_horizon: Any,
@@ -62,6 +64,8 @@ def learned(
         Memberships as they were known at each row.
     counted : ndarray of shape (n_samples,)
         How much each row counts.
+    times : DatetimeIndex or None
+        Times of the rows, of X or else of y.
     past : mapping of str to object
         Attributes of the ensemble before, whose record is to survive; empty for a fit from nothing.
     returns : ndarray of shape (n_samples,) or None
@@ -86,7 +90,15 @@ def learned(
     rows = np.flatnonzero(np.isfinite(training.predictions).all(axis=2).any(axis=1))
     said, folds = training.predictions[rows], training.folds[rows]
     came, inside, counts = targets[rows], memberships[rows], counted[rows]
-    features, index = take_rows(X, rows), getattr(X, "index", None)
+    features, index = take_rows(X, rows), times
+    if past and index is None:
+        warnings.warn(
+            "warm_start keeps the record as it is: without times nobody can tell which rows were learned from before. "
+            "Give X or y a DatetimeIndex (in a Pipeline: set_output(transform='pandas')), or hand outcomes to "
+            "partial_update.",
+            UserWarning,
+            stacklevel=4,
+        )
     known = n_outcomes_known(rows, n_samples=len(targets), times=index, label_horizon=label_horizon)
     definitions = {name: definition(model) for name, model in models}
     names = list(definitions)
@@ -122,6 +134,8 @@ def learned(
             heard[news], came[news], inside[news], counts[news], known=n_before, features=take_rows(features, news)
         )
         combined[news[fresh[news]]], weights[news[fresh[news]]] = now[fresh[news]], trust[fresh[news]]
+        if not carried.known.all():
+            combiner.welcome(~carried.known, untaught)
     elif max_models is None:
         combiner = untaught
     else:

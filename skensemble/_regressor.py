@@ -155,6 +155,12 @@ class RegimeAwareEnsembleRegressor(RegressorMixin, RegimeAwareEnsemble):
         y = column_or_1d(y, warn=True)
         if y.dtype.kind not in "fiub":
             y = _numbers(y)
+        missing = np.flatnonzero(np.isnan(y)) if y.dtype.kind == "f" else np.empty(0, dtype=np.intp)
+        if missing.size:
+            raise ValueError(
+                f"Input y contains NaN, first in row {missing[0]}: a target that is not known yet cannot be learned "
+                f"from. Leave such rows out."
+            )
         assert_all_finite(y, input_name="y")
         return y, y.astype(np.float64)[:, None]
 

@@ -14,7 +14,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SG
 
 import skensemble.combiners
 from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor
-from skensemble._checks import ModelFailureWarning
+from skensemble._checks import LookAheadWarning, ModelFailureWarning
 from skensemble._feedback import said_earlier
 from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedVoting
 from skensemble.performance import Ledger, mean_interval, wilson_interval
@@ -305,7 +305,8 @@ def test_a_final_estimator_that_cannot_follow_says_so_and_only_the_ledger_moves(
 def test_a_final_estimator_that_follows_is_moved():
     ensemble = fitted(numbers, Stacking(SGDRegressor(random_state=0)))
     before = answers(ensemble)[0]
-    ensemble.partial_update(*rest(numbers)[:2])
+    X, y, regimes = rest(numbers)
+    ensemble.partial_update(X, y, regimes=regimes)
     assert not np.array_equal(answers(ensemble)[0], before)
 
 
@@ -913,3 +914,23 @@ def test_real_models_follow_too():
         votes.set_params(combiner=combiner).fit(X[:FIRST], labels[:FIRST], regimes=regimes[:FIRST])
         votes.partial_update(X[FIRST:], labels[FIRST:], regimes=regimes[FIRST:])
         assert votes.score(X, labels) > 0.5
+
+
+def test_asking_about_rows_that_the_models_were_trained_on_is_called_hindsight():
+    days = pd.bdate_range("2020-01-01", periods=120)
+    frame = pd.DataFrame({"x": np.linspace(0, 1, 120)}, index=days)
+    y = np.linspace(0, 2, 120)
+    ensemble = RegimeAwareEnsembleRegressor([("line", LinearRegression())]).fit(frame[:100], y[:100])
+    assert ensemble.trained_until_ == days[99]
+    with pytest.warns(LookAheadWarning, match="is no forecast"):
+        ensemble.partial_update(frame[90:110], y[90:110])
+    ensemble.partial_update(frame[110:120], y[110:120])
+
+
+def test_a_class_whose_returns_are_chance_takes_no_side():
+    rng = np.random.default_rng(0)
+    label = np.tile(["buy", "hold", "sell"], 100)
+    returns = np.select([label == "buy", label == "sell"], [0.02, -0.02], 0.0) + 0.005 * rng.normal(size=300)
+    ensemble = RegimeAwareEnsembleClassifier([("line", LogisticRegression())])
+    ensemble.fit(returns[:, None], label, returns=returns)
+    np.testing.assert_array_equal(ensemble._sides, [1, 0, -1])

@@ -875,3 +875,19 @@ def test_a_wrong_parameter_is_refused_with_a_sentence(rule, words):
 def test_the_bound_of_ml_poly_is_not_vacuous():
     game = Game(MLPoly(), is_random, np.full(5, 0.2), np.ones(5), n_rows=2000)
     assert polynomial_bound(game).max() < 2000 * 0.5
+
+
+@every_rule
+def test_joined_takes_the_records_asked_for(rule):
+    state, setting, losses, awake = learned(rule)
+    other, _ = rule.replay(rule.start(*setting), losses[::-1].copy(), awake[::-1].copy())
+    nobody, everybody, one = np.zeros(10, dtype=bool), np.ones(10, dtype=bool), np.arange(10) == 4
+    assert same(rule.joined(state, other, nobody), state)
+    mixed = rule.weights(rule.joined(state, other, one), awake)
+    assert np.isfinite(mixed).all()
+    np.testing.assert_allclose(mixed.sum(axis=-1), (awake > 0).any(axis=-1))
+    assert (mixed >= 0).all()
+    # A rate that all specialists share stays with the state that is joined.
+    if not any(isinstance(part, (int, float)) for part in state):
+        taken = rule.weights(rule.joined(state, other, everybody), awake)
+        np.testing.assert_allclose(taken, rule.weights(other, awake), rtol=0, atol=1e-12)

@@ -158,7 +158,8 @@ def test_without_times_nothing_is_replayed(combiner):
     fitted, data = first(combiner=combiner, times=False)
     updated(fitted, slice(FIRST, 160), data)
     before = fitted.weights_
-    refit(fitted, slice(0, N), data)
+    with pytest.warns(UserWarning, match="without times nobody can tell"):
+        refit(fitted, slice(0, N), data)
     assert figure(fitted, "ensemble") == 160 - START
     pd.testing.assert_frame_equal(fitted.weights_, before, check_exact=True)
     assert fitted.learned_until_ is None
@@ -176,7 +177,8 @@ def test_a_window_that_ends_before_the_last_outcome_does_not_turn_back_the_clock
 def test_a_retrain_without_times_does_not_lose_the_clock():
     fitted, data = first()
     X, y, regimes = data
-    fitted.fit(X[:FIRST].reset_index(drop=True), y[:FIRST], regimes=regimes[:FIRST])
+    with pytest.warns(UserWarning, match="without times nobody can tell"):
+        fitted.fit(X[:FIRST].reset_index(drop=True), y[:FIRST], regimes=regimes[:FIRST])
     assert fitted.learned_until_ == DAYS[FIRST - 1]
     refit(fitted, slice(0, 150), data)
     assert figure(fitted, "ensemble") == 150 - START
@@ -470,7 +472,8 @@ def test_an_idle_model_is_not_counted_idle_twice_for_the_same_rows():
     fitted = refit(ensemble(), slice(0, FIRST), data)
     idle = fitted._idle.copy()
     assert idle[2] > 10
-    refit(fitted, slice(0, FIRST), data)
+    with pytest.warns(UserWarning, match="without times nobody can tell"):
+        refit(fitted, slice(0, FIRST), data)
     np.testing.assert_array_equal(fitted._idle, idle)
     assert refit(ensemble(names="abcd"), slice(0, FIRST), data)._idle.shape == (4,)
 
@@ -549,3 +552,19 @@ def test_a_retrain_that_is_refused_leaves_an_ensemble_that_answers_as_before():
     assert fitted.classes_.tolist() == ["down", "up"]
     np.testing.assert_array_equal(fitted.predict(X), before)
     fitted.partial_update(X[FIRST:], labels[FIRST:])
+
+
+def test_a_newcomer_does_not_take_over_a_regime_that_it_has_hardly_seen():
+    X, y, regimes = made(noise=(0.1, 0.1, 1.0, 3.0))
+    fitted = refit(ensemble(combiner="dynamic", names="abc"), slice(0, FIRST), (X, y, regimes))
+    refit(fitted.set_params(estimators=ensemble(names="abcd").estimators), slice(0, FIRST + 5), (X, y, regimes))
+    anew = refit(ensemble(combiner="dynamic", names="abcd"), slice(0, FIRST + 5), (X, y, regimes))
+    assert fitted.records_["d"] == "new"
+    assert (fitted.weights_.loc["d"] <= anew.weights_.loc["d"] + 0.1).all()
+
+
+def test_times_of_y_serve_where_x_has_none():
+    X, y, regimes = made()
+    fitted = ensemble()
+    fitted.fit(X[:FIRST].to_numpy(), pd.Series(np.asarray(y[:FIRST]), index=DAYS[:FIRST]), regimes=regimes[:FIRST])
+    assert fitted.learned_until_ == DAYS[FIRST - 1]

@@ -210,6 +210,17 @@ class Combiner(BaseEstimator, ABC):
         """
         return False
 
+    def welcome(self, newcomers: NDArray[np.bool_], taught: Self) -> None:
+        """Give models that `resume` did not find the record that they have earned elsewhere.
+
+        Parameters
+        ----------
+        newcomers : ndarray of bool of shape (n_models,)
+            Which models are new.
+        taught : Combiner
+            A combiner of the same kind, models and regimes that has learned from rows on which they all spoke.
+        """
+
     def resume(
         self,
         past: Combiner,

@@ -219,6 +219,22 @@ class DynamicWeighting(Averaging):
         self._resume_trades(past, models, regimes, keep)
         return True
 
+    def welcome(self, newcomers: Any, taught: DynamicWeighting) -> None:
+        """Give models that `resume` did not find the record that they have earned elsewhere.
+
+        A specialist that has hardly been heard is trusted at a high rate: without a record of its own, a newcomer would
+        take over every regime in which it was lucky once.
+
+        Parameters
+        ----------
+        newcomers : ndarray of bool of shape (n_models,)
+            Which models are new.
+        taught : DynamicWeighting
+            A combiner of the same kind, models and regimes that has learned from rows on which they all spoke.
+        """
+        self.state_ = self.rule_.joined(self.state_, taught.state_, np.tile(newcomers, self.n_contexts_))
+        self.regime_weights_ = self._regime_weights(len(newcomers), len(self.regime_weights_) - 1)
+
     def _weigh(self, awake: Any, memberships: Array) -> Array:
         trust = self.rule_.weights(self.state_, self._confidences(awake, memberships))
         return trust.reshape(len(awake), self.n_contexts_, awake.shape[1]).sum(axis=1)

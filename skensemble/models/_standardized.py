@@ -115,8 +115,11 @@ def _sparse_moments(values: Any, weight: NDArray) -> tuple[NDArray, NDArray]:
 
 def _products(values: Any, coefficients: NDArray) -> NDArray:
     """Products of rows and coefficients that do not depend on how many rows are asked for at once."""
-    # BLAS rounds one row otherwise than the same row among many; feedback row by row would then differ from a batch.
-    return values @ coefficients if is_sparse(values) else np.einsum("ij,j...->i...", values, coefficients)
+    if is_sparse(values):
+        return values @ coefficients
+    # BLAS rounds one row otherwise than the same row among many, and so does a table stored by columns; feedback row
+    # by row would then differ from a batch.
+    return np.einsum("ij,j...->i...", np.ascontiguousarray(values), coefficients)
 
 
 class _Linear(_Standardized):

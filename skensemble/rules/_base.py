@@ -310,6 +310,42 @@ class Rule(BaseEstimator, ABC, Generic[State]):
         kept = np.where(origin >= 0, kept, 0.0)
         return self._carry(state, fresh, origin, kept) if kept.any() else fresh
 
+    def joined(self, state: State, other: State, newcomers: npt.NDArray[np.bool_]) -> State:
+        """Return a state in which some specialists have the record that they have in another state.
+
+        Parameters
+        ----------
+        state : record of arrays
+            The record of most.
+        other : record of arrays
+            A state of the same specialists, from other rows or the same.
+        newcomers : ndarray of bool of shape (n_specialists,)
+            Whose record to take from ``other``.
+
+        Returns
+        -------
+        state : record of arrays
+            A new record. Bounds that are proved for a sequence of rows do not span it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skensemble.rules import BernsteinAggregation
+        >>> rule, even = BernsteinAggregation(), np.ones(2)
+        >>> empty = rule.start([0.5, 0.5], [1, 1])
+        >>> heard = rule.update(empty, np.array([0.0, 1.0]), even)
+        >>> bool((rule.weights(rule.joined(empty, heard, even > 0), even) == rule.weights(heard, even)).all())
+        True
+        """
+        size = len(newcomers)
+        pairs: Any = zip(state, other, strict=True)  # type: ignore[call-overload]
+        # Only records are mixed; what follows from them is worked out by the same step that carries a record over.
+        parts = [
+            np.where(newcomers, theirs, own) if isinstance(own, np.ndarray) and own.shape[-1:] == (size,) else own
+            for own, theirs in pairs
+        ]
+        return self._carry(type(state)(*parts), state, np.arange(size), np.ones(size))
+
     @abstractmethod
     def _begin(self, specialists: Specialists) -> State:
         """Return the state of a rule that has heard nothing."""

@@ -99,9 +99,7 @@ def purge(
     return rows_apart(rows, tested, label_spans(n_samples, times, label_horizon, embargo))
 
 
-def n_outcomes_known(
-    rows: Rows, *, n_samples: int, times: pd.Index | None = None, label_horizon: Span = 0
-) -> Rows:
+def n_outcomes_known(rows: Rows, *, n_samples: int, times: pd.Index | None = None, label_horizon: Span = 0) -> Rows:
     """Count, for each of some rows in time order, those before it whose outcome is known at its time.
 
     An outcome is known ``label_horizon`` after its row, and never before the next timestamp: rows of one timestamp do
