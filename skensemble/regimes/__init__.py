@@ -5,11 +5,18 @@ that all members keep: a row sums to 1, or is all zero where the regime is unkno
 pooled answer serves it.
 """
 
+from skensemble.regimes._bins import ProductRegimes, QuantileRegimes, TrendRegimes, VolatilityRegimes
 from skensemble.regimes._detection import SingleRegime, detect, detect_forward, fit_detector, matched_numbers
 from skensemble.regimes._memberships import encode_memberships, joined_names, regime_names
+from skensemble.regimes._ordered import OrderedRegimes
 
 __all__ = [
+    "OrderedRegimes",
+    "ProductRegimes",
+    "QuantileRegimes",
     "SingleRegime",
+    "TrendRegimes",
+    "VolatilityRegimes",
     "detect",
     "detect_forward",
     "encode_memberships",
