@@ -319,6 +319,7 @@ class RegimeAwareEnsemble(NamedParts):
         )
         for name, value in attributes.items():
             setattr(self, name, value)
+        self._reads = (self.estimators, *self._read_by_models())
         self.trained_until_ = None if times is None else times[-1]
         self.estimators_ = [
             model if name in self.selected_models_ or isinstance(model, AsleepModel) else AsleepModel("not selected")
@@ -821,16 +822,22 @@ class RegimeAwareEnsemble(NamedParts):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        # Every prediction asks for the tags, and making the models anew to ask them costs more than a small model does.
+        read = self.__dict__.get("_reads", ())
+        sparse, allow_nan = read[1:] if read and read[0] is self.estimators else self._read_by_models()
+        tags.input_tags.sparse, tags.input_tags.allow_nan = sparse, allow_nan
+        tags.target_tags.single_output = True
+        tags.target_tags.multi_output = False
+        return tags
+
+    def _read_by_models(self) -> tuple[bool, bool]:
+        """Whether all models take sparse rows, and whether all take missing values."""
         members = [model for _, model in pairs(self._listed_models()) if not isinstance(model, str)]
         try:
             each = [get_tags(model).input_tags for model in members]
         except Exception:  # parameters may be anything until fit has looked at them
             each = []
-        tags.input_tags.sparse = bool(each) and all(tag.sparse for tag in each)
-        tags.input_tags.allow_nan = bool(each) and all(tag.allow_nan for tag in each)
-        tags.target_tags.single_output = True
-        tags.target_tags.multi_output = False
-        return tags
+        return bool(each) and all(tag.sparse for tag in each), bool(each) and all(tag.allow_nan for tag in each)
 
     def _sk_visual_block_(self) -> Any:
         parts = [*pairs(self._listed_models()), *self._named_parts().items()]

@@ -41,6 +41,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tests.metadata_routing_common import ConsumingClassifier, ConsumingRegressor, _Registry
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.utils import get_tags
 from skops import io as skops_io
 from xgboost import XGBClassifier
 
@@ -1016,3 +1017,11 @@ def test_a_splitter_that_is_no_partition_works():
     with pytest.warns(LookAheadWarning, match="trains on rows later") as caught:
         RegimeAwareEnsembleRegressor(["linear", "extra_trees"], cv=KFold(3)).fit(X, y)
     assert len(caught) == 1
+
+
+def test_tags_follow_the_models_after_fit_too():
+    X, y = np.linspace(0, 1, 60).reshape(-1, 1), np.linspace(0, 2, 60)
+    ensemble = RegimeAwareEnsembleRegressor(["linear"]).fit(X, y)
+    assert get_tags(ensemble).input_tags.allow_nan
+    ensemble.set_params(estimators=[("ridge", Ridge())])
+    assert not get_tags(ensemble).input_tags.allow_nan
