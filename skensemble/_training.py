@@ -30,7 +30,8 @@ from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController
 
 from skensemble._compat import take_rows
-from skensemble.models import relative_cost, takes_sample_weight
+from skensemble.models import innermost, relative_cost, takes_sample_weight
+from skensemble.models._base import NamedModel
 
 __all__ = ["AsleepModel", "OutOfFold", "Training", "outputs", "seeded", "train", "weight_params"]
 
@@ -175,10 +176,11 @@ def train(
             tasks.append(_Task(k, fold, name, ready, kept, fold_test, params))
     cost = [relative_cost(task.estimator) * len(task.train) for task in tasks]
     order = sorted(range(len(tasks)), key=lambda i: -cost[i])
-    # BLAS has one pool for the whole process: it is limited here, once, and not by tasks that overlap.
-    with _thread_pools(len(sys.modules)).limit(limits=1, user_api="blas") if threads == 1 else nullcontext():
+    # BLAS rounds by its number of threads, so it has one for every n_jobs. Its pool is the whole process's: it is
+    # limited here, once, and not by tasks that overlap.
+    with _thread_pools(len(sys.modules)).limit(limits=1, user_api="blas"):
         done = Parallel(n_jobs=n_jobs, prefer="threads")(
-            delayed(_run)(tasks[i], X, y, n_samples, classes, threads) for i in order
+            delayed(_run)(tasks[i], X, y, n_samples, classes, threads, os.getpid()) for i in order
         )
     results: list[Any] = [None] * len(tasks)
     for i, result in zip(order, done, strict=True):
@@ -266,11 +268,12 @@ def _probabilities(model: Any, X: Any, classes: NDArray[Any], n_samples: int, pa
 
 
 def _run(
-    task: _Task, X: Any, y: Any, n_samples: int, classes: NDArray[Any] | None, threads: int | None
+    task: _Task, X: Any, y: Any, n_samples: int, classes: NDArray[Any] | None, threads: int | None, home: int
 ) -> tuple[Any, str | None]:
     """Do one task; what goes wrong comes back as a sentence."""
-    # OpenMP keeps its limit per thread, so a task can set its own.
-    with _thread_pools(len(sys.modules)).limit(limits=1, user_api="openmp") if threads == 1 else nullcontext():
+    # OpenMP keeps its limit per thread, so a task can set its own; a worker process has BLAS to itself, too.
+    pools = "openmp" if os.getpid() == home else None
+    with _thread_pools(len(sys.modules)).limit(limits=1, user_api=pools) if threads == 1 else nullcontext():
         try:
             if not len(task.train):
                 raise ValueError("no rows to train on")
@@ -347,8 +350,10 @@ def _thread_pools(n_modules: int) -> ThreadpoolController:
 
 
 def _with_threads(model: Any, threads: int | None) -> Any:
+    """Set the threads of a model; more than one only where its answers do not depend on their number."""
     model = clone(model)
-    if not isinstance(model, FrozenEstimator):
+    # A forest of scikit-learn adds up its trees in whatever order its threads come in: the last digit would vary.
+    if not isinstance(model, FrozenEstimator) and (threads == 1 or isinstance(innermost(model), NamedModel)):
         _fill_none(model, "n_jobs", threads)
     return model
 
