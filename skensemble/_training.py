@@ -30,8 +30,7 @@ from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController
 
 from skensemble._compat import take_rows
-from skensemble.models import innermost, relative_cost, takes_sample_weight
-from skensemble.models._base import NamedModel
+from skensemble.models import relative_cost, same_on_any_threads, takes_sample_weight
 
 __all__ = ["AsleepModel", "OutOfFold", "Training", "outputs", "seeded", "train", "weight_params"]
 
@@ -353,7 +352,7 @@ def _with_threads(model: Any, threads: int | None) -> Any:
     """Set the threads of a model; more than one only where its answers do not depend on their number."""
     model = clone(model)
     # A forest of scikit-learn adds up its trees in whatever order its threads come in: the last digit would vary.
-    if not isinstance(model, FrozenEstimator) and (threads == 1 or isinstance(innermost(model), NamedModel)):
+    if not isinstance(model, FrozenEstimator) and (threads == 1 or same_on_any_threads(model)):
         _fill_none(model, "n_jobs", threads)
     return model
 

@@ -40,6 +40,7 @@ from skensemble.models._users import (
     label_encoded,
     needs_label_encoding,
     relative_cost,
+    same_on_any_threads,
     takes_sample_weight,
 )
 
@@ -69,6 +70,7 @@ __all__ = [
     "model_names",
     "needs_label_encoding",
     "relative_cost",
+    "same_on_any_threads",
     "takes_sample_weight",
     "warn_about_stand_ins",
 ]

@@ -16,12 +16,15 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from skensemble.models._base import NamedModel
+
 __all__ = [
     "LabelEncodedClassifier",
     "innermost",
     "label_encoded",
     "needs_label_encoding",
     "relative_cost",
+    "same_on_any_threads",
     "takes_sample_weight",
 ]
 
@@ -58,6 +61,32 @@ def innermost(estimator: Any) -> Any:
         if hasattr(params.get(name), "fit"):
             return innermost(params[name])
     return estimator
+
+
+def same_on_any_threads(estimator: Any) -> bool:
+    """Tell whether a model is known to answer to the last digit alike, however many threads it has.
+
+    All named models do. A forest of scikit-learn does not: it adds up its trees in the order in which its threads
+    happen to finish.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Any estimator; of a Pipeline the last step counts.
+
+    Returns
+    -------
+    bool
+        False where nothing is known.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> from skensemble.models import BootstrapForestRegressor
+    >>> same_on_any_threads(BootstrapForestRegressor()), same_on_any_threads(RandomForestRegressor())
+    (True, False)
+    """
+    return isinstance(innermost(estimator), NamedModel)
 
 
 def takes_sample_weight(estimator: Any) -> bool:
