@@ -498,7 +498,7 @@ def doubled(X):
         (OrderedRegimes(), lambda X: X * np.nan, "no row without a missing value"),
         (OrderedRegimes(names=["a", "b"]), None, "must be 3 different texts"),
     ],
-    ids=lambda value: "change" if callable(value) and not hasattr(value, "fit") else str(value),
+    ids=lambda value: "change" if callable(value) else str(value) if isinstance(value, str) else type(value).__name__,
 )  # fmt: skip
 def test_wrong_calls_get_sentences(detector, change, words):
     X = market(30)
