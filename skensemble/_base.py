@@ -6,6 +6,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import wraps
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ import pandas as pd
 import sklearn
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import Bunch, check_random_state, column_or_1d, get_tags
+from sklearn.utils import Bunch, check_random_state, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import (
     check_consistent_length,
@@ -24,18 +25,27 @@ from sklearn.utils.validation import (
 
 from skensemble._carry import idle_after, latest, resting_models
 from skensemble._checks import LookAheadWarning, ModelFailureWarning, check_choice, check_columns, check_number, shown
-from skensemble._compat import check_sample_weight, take_rows, visual_block
+from skensemble._compat import CallbackSupport, check_sample_weight, visual_block, with_callbacks
 from skensemble._composition import NamedParts, pairs
 from skensemble._feedback import (
-    outcome_moments,
-    recorded,
+    Outcomes,
+    figures_after,
     recorded_trades,
     said_earlier,
     trade_credits,
     with_scores,
 )
+from skensemble._inputs import (
+    check_feedback_form,
+    check_same_times,
+    labels_of_groups,
+    numbers_of_returns,
+    tells_time,
+    with_short_indices,
+)
 from skensemble._learning import learned
 from skensemble._members import checked_models, listed_models, warn_about_weights
+from skensemble._progress import listened_to
 from skensemble._training import AsleepModel, OutOfFold, Training, outputs, seeded, train, weight_params
 from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedVoting
 from skensemble.explanation import Explanation, agreement, confidence, spread
@@ -47,11 +57,12 @@ from skensemble.regimes import (
     fit_detector,
     joined_names,
     regime_names,
+    remembering,
 )
-from skensemble.splits import check_time_order, make_folds
+from skensemble.splits import check_time_order, earlier_moments, make_folds
 from skensemble.trades import check_trades
 
-__all__ = ["ATTRIBUTES", "PARAMETERS", "RegimeAwareEnsemble", "outcomes"]
+__all__ = ["ATTRIBUTES", "PARAMETERS", "RegimeAwareEnsemble"]
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -117,6 +128,8 @@ regime_detector_ : object
     The fitted detector.
 ledger_ : Ledger
     Who was right, out of fold and since; `performance_report` reads it.
+group_ledger_ : Ledger or None
+    The same for each group by itself, over its lifetime; ``None`` as long as no groups were given.
 records_ : dict of str to str
     What became of each model's record at the last fit: ``"new"``, ``"kept"`` or ``"discounted"``.
 out_of_fold_ : OutOfFold
@@ -156,11 +169,14 @@ def _all_or_nothing(fit: Callable[..., Any]) -> Callable[..., Any]:
     return fit_or_restore
 
 
-class RegimeAwareEnsemble(NamedParts):
+class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     """Train several models, combine them per regime, and say what each prediction is made of.
 
     The two public estimators say only what differs between numbers and classes.
     """
+
+    # Groups only say whose rows they are: whoever hands them to a search means them for its splitter and for us.
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
 
     _task: ClassVar[str]
     estimators: list[Any] | None
@@ -174,6 +190,7 @@ class RegimeAwareEnsemble(NamedParts):
     selected_models_: tuple[str, ...]
     out_of_fold_: OutOfFold
     _idle: NDArray[np.intp]
+    group_ledger_: Ledger | None
     _moments: Array
     _sides: Array | None
     _spread_levels: Array
@@ -214,6 +231,7 @@ class RegimeAwareEnsemble(NamedParts):
         self.n_jobs = n_jobs
 
     @_all_or_nothing
+    @with_callbacks
     def fit(
         self,
         X: Any,
@@ -222,6 +240,7 @@ class RegimeAwareEnsemble(NamedParts):
         regimes: Any = None,
         sample_weight: Any = None,
         returns: Any = None,
+        groups: Any = None,
         **fit_params: Any,
     ) -> Any:
         """Train every model out of fold and on all rows, and learn how far to trust whom.
@@ -240,8 +259,11 @@ class RegimeAwareEnsemble(NamedParts):
         returns : array-like of shape (n_samples,), default=None
             Return of a long position over each row's horizon, as a fraction: the ledger then counts profits. A
             class stands for the side that paid on the training rows.
+        groups : array-like of shape (n_samples,), default=None
+            Whose row each is, such as the asset: the ledger then counts each by itself, too. A splitter that takes
+            groups gets them.
         **fit_params : dict
-            ``groups`` for the splitter; with metadata routing enabled, whatever the models or the splitter request.
+            With metadata routing enabled, whatever the models or the splitter request.
 
         Returns
         -------
@@ -268,6 +290,7 @@ class RegimeAwareEnsemble(NamedParts):
             past = {}
         weight = self._checked_weight(sample_weight, X)
         returns = self._checked_returns(returns, y)
+        owners = labels_of_groups(groups, len(y))
         self._check_parameters()
         models = checked_models(
             self.estimators, self._task, type(self).__name__, BaseEstimator.get_params(self, deep=False)
@@ -275,7 +298,7 @@ class RegimeAwareEnsemble(NamedParts):
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         parts = [("combiner", self._checked_combiner()), ("regime_detector", self.regime_detector)]
         (_, combiner), (_, unfitted) = seeded(parts, seed)
-        routed = self._routed_fit(models, regimes, weight, fit_params)
+        routed = self._routed_fit(models, {"regimes": regimes, "sample_weight": weight, "groups": groups, **fit_params})
         splits = make_folds(
             self.cv,
             X,
@@ -287,17 +310,20 @@ class RegimeAwareEnsemble(NamedParts):
         )
         splits = [fold for fold in splits if weight is None or weight[fold[0]].any()]
         names, memberships, detector = self._fit_regimes(X, regimes, splits, unfitted, past.get("regimes_", ()))
-        training = train(
-            seeded(models, seed),
-            X,
-            y,
-            splits,
-            sample_weight=weight,
-            fit_params=routed.models,
-            classes=getattr(self, "classes_", None),
-            resting=resting_models(past, [name for name, _ in models], self.rest_after, self.max_models),
-            n_jobs=self.n_jobs,
-        )
+        progress = listened_to(self, len(models))
+        with progress.running():
+            training = train(
+                seeded(models, seed),
+                X,
+                y,
+                splits,
+                sample_weight=weight,
+                fit_params=routed.models,
+                classes=getattr(self, "classes_", None),
+                resting=resting_models(past, [name for name, _ in models], self.rest_after, self.max_models),
+                n_jobs=self.n_jobs,
+                progress=progress,
+            )
         self._report_failures(training)
         attributes = learned(
             training,
@@ -311,6 +337,7 @@ class RegimeAwareEnsemble(NamedParts):
             times=times,
             past=past,
             returns=returns,
+            groups=owners,
             label_horizon=self.label_horizon,
             lookback=self.lookback,
             periods_per_year=self.periods_per_year,
@@ -337,6 +364,7 @@ class RegimeAwareEnsemble(NamedParts):
         regimes: Any = None,
         sample_weight: Any = None,
         returns: Any = None,
+        groups: Any = None,
         predictions: Explanation | None = None,
         trades: Any = None,
     ) -> Any:
@@ -354,6 +382,8 @@ class RegimeAwareEnsemble(NamedParts):
             How much each outcome counts; one of weight zero changes nothing.
         returns : array-like of shape (n_samples,), default=None
             Return of a long position over each row's horizon, as a fraction, for the trading figures of the ledger.
+        groups : array-like of shape (n_samples,), default=None
+            Whose outcome each is, such as the asset, for the ledger of each.
         predictions : Explanation, default=None
             What was said earlier, by this ensemble or by the one before a retrain, in place of X: nothing is
             recomputed, and the regret is that of the weights at that time.
@@ -366,7 +396,8 @@ class RegimeAwareEnsemble(NamedParts):
         Returns
         -------
         estimator
-            Itself. n rows at once equal n calls of one row.
+            Itself. n rows at once equal n calls of one row, or of the rows of one timestamp: these do not know
+            each other's outcomes.
 
         Raises
         ------
@@ -382,41 +413,71 @@ class RegimeAwareEnsemble(NamedParts):
         each of them sees the weights before or those after.
         """
         check_is_fitted(self, "combiner_")
-        beside = {"regimes": regimes, "sample_weight": sample_weight, "returns": returns}
-        _check_forms(type(self).__name__, X, y, predictions, trades, beside)
+        beside = {"regimes": regimes, "sample_weight": sample_weight, "returns": returns, "groups": groups}
+        check_feedback_form(type(self).__name__, X, y, predictions, trades, beside)
         if trades is not None:
             return self._learn_trades(trades, predictions)
         news = self._checked_outcomes(X, y, predictions, beside)
-        if not len(news.targets):
+        if not len(news):
             return self
-        self._warn_about_hindsight(news.index if news.said is None else None)
-        said = self._ask_models(news.features) if news.said is None else news.said
+        if news.said is None:
+            self._warn_about_hindsight(news.index)
+            news = replace(news, said=self._ask_models(news.features))
+        self._learn(news)
+        return self
+
+    def remember(self, X: Any) -> Any:
+        """Take note of rows that have happened, so that a detector that looks back carries on from them.
+
+        Nothing is learned. `partial_update` with X does this by itself; call it where outcomes come later than the next
+        rows, or as ``predictions=``. Without it the next rows would follow upon those of `fit`, as if nothing had been
+        between them.
+
+        Parameters
+        ----------
+        X : pandas.DataFrame of shape (n_samples, n_features)
+            Rows, oldest first, whose index says when they were: times, or row numbers that increase. Rows that are
+            known already are left out.
+
+        Returns
+        -------
+        estimator
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If the detector looks back and nobody can tell when the rows were.
+        """
+        X = self._validated_rows(X)
+        self.regime_detector_ = remembering(self.regime_detector_, X)
+        return self
+
+    def _learn(self, news: Outcomes) -> None:
+        """Move combiner and ledger by outcomes whose models have been asked."""
         combiner = copy(self.combiner_)
         combined, weights = combiner.follow(
-            said, news.targets, news.memberships, news.counted, weights=news.weights, features=news.features
-        )
-        if predictions is not None:
-            combined, weights = news.combined, news.weights
-        ledger = recorded(
-            self.ledger_,
-            said,
-            combined,
-            weights,
+            news.said,
             news.targets,
             news.memberships,
             news.counted,
-            returns=news.returns,
-            sides=self._sides,
+            weights=news.weights,
+            known=earlier_moments(news.index),
+            features=news.features,
         )
+        if news.combined is not None and news.weights is not None:
+            combined, weights = news.combined, news.weights
+        detector = self.regime_detector_
+        if tells_time(news.features):
+            detector = remembering(detector, news.features)
         # All at once, so that a copy or a pickle made meanwhile is of one moment.
         self.__dict__.update(
+            figures_after(vars(self), news, combined, weights, sides=self._sides),
             combiner_=combiner,
-            ledger_=ledger,
+            regime_detector_=detector,
             learned_until_=latest(self.learned_until_, news.index),
-            _moments=outcome_moments(self._moments, news.targets, news.memberships, news.counted),
             _idle=idle_after(self._idle, weights, self.min_weight),
         )
-        return self
 
     def _warn_about_hindsight(self, index: Any) -> None:
         """Say so where models are asked about rows that they were trained on."""
@@ -476,13 +537,16 @@ class RegimeAwareEnsemble(NamedParts):
             Predictions, weights, contributions, agreement and confidence; `Explanation.frame` lists them.
         """
         X = self._validated_rows(X)
-        said = self._ask_models(X)
-        memberships = self._memberships(X, regimes)
+        index = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(X.shape[0])
+        return self._explained(self._ask_models(X), self._memberships(X, regimes), X, index)
+
+    def _explained(self, said: Array, memberships: Array, features: Any, index: pd.Index[Any]) -> Explanation:
+        """What predictions are made of, once the models have been asked."""
         # One combiner for all of it: another thread may put its successor in place meanwhile.
         combiner = self.combiner_
-        combined = combiner.combine(said, memberships, features=X)
+        combined = combiner.combine(said, memberships, features=features)
         weights = combiner.weights(said, memberships)
-        contributions = combiner.contributions(said, memberships, features=X)
+        contributions = combiner.contributions(said, memberships, features=features)
         return Explanation(
             prediction=self._decide(combined),
             combined=combined,
@@ -496,7 +560,7 @@ class RegimeAwareEnsemble(NamedParts):
             agreement=agreement(said, weights, combined),
             confidence=confidence(self._spread_levels, spread(said, weights, combined)),
             classes=tuple(self.classes_.tolist()) if hasattr(self, "classes_") else None,
-            index=X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(combined)),
+            index=index,
         )
 
     def member_predictions(self, X: Any) -> pd.DataFrame:
@@ -588,37 +652,41 @@ class RegimeAwareEnsemble(NamedParts):
 
     # The steps of partial_update.
 
-    def _checked_outcomes(self, X: Any, y: Any, predictions: Explanation | None, beside: Mapping[str, Any]) -> Bunch:
+    def _checked_outcomes(self, X: Any, y: Any, predictions: Explanation | None, beside: Mapping[str, Any]) -> Outcomes:
         """What is to be learned from, row by row; a row of weight zero is a row left out."""
         classes = self.classes_.tolist() if hasattr(self, "classes_") else None
-        news = Bunch(features=None, said=None, combined=None, weights=None)
         if predictions is None:
-            news.features = X = self._validated_rows(X)
-            news.index, n_samples = getattr(X, "index", None), X.shape[0]
-            news.memberships = self._memberships(X, beside["regimes"])
+            X = self._validated_rows(X)
+            index, n_samples = getattr(X, "index", None), X.shape[0]
+            said, combined, weights, memberships = None, None, None, self._memberships(X, beside["regimes"])
         else:
-            news.said, news.combined, news.weights, news.memberships = said_earlier(
-                predictions, self.model_names_, self.regimes_, classes
-            )
-            news.index, n_samples = predictions.index, len(predictions)
+            said, combined, weights, memberships = said_earlier(predictions, self.model_names_, self.regimes_, classes)
+            index, n_samples = predictions.index, len(predictions)
         if not n_samples:
             raise ValueError(f"partial_update of {type(self).__name__} got no rows (0 samples): give at least one.")
-        check_time_order(news.index)
+        check_time_order(index)
         for name, values in {"y": y, **beside}.items():
-            _check_same_times(X if predictions is None else predictions, values, name)
-        news.targets = self._encoded_outcomes(y, n_samples)
+            check_same_times(X if predictions is None else predictions, values, name)
+        targets = self._encoded_outcomes(y, n_samples)
         weight = beside["sample_weight"]
-        news.counted = np.ones(n_samples) if weight is None else check_sample_weight(weight, news.targets)
-        news.returns = self._checked_returns(beside["returns"], news.targets[:, 0])
-        if news.returns is not None and classes is not None and self._sides is None:
+        returns = self._checked_returns(beside["returns"], targets[:, 0])
+        if returns is not None and classes is not None and self._sides is None:
             raise ValueError(
                 f"returns of partial_update of {type(self).__name__} tell nothing as long as nobody knows which class "
                 f"is long and which is short: fit with returns first. Got {shown(beside['returns'])}."
             )
-        rows = np.flatnonzero(news.counted > 0)
-        if len(rows) == n_samples:
-            return news
-        return Bunch(**{key: value if value is None else take_rows(value, rows) for key, value in news.items()})
+        return Outcomes(
+            said,
+            targets,
+            memberships,
+            np.ones(n_samples) if weight is None else check_sample_weight(weight, targets),
+            index,
+            X,
+            combined,
+            weights,
+            returns,
+            labels_of_groups(beside["groups"], n_samples),
+        ).counting()
 
     # The steps of fit, in order.
 
@@ -632,10 +700,10 @@ class RegimeAwareEnsemble(NamedParts):
             X, y = validate_data(
                 self, X, y, ensure_min_samples=2, **self._array_checks(), multi_output=True, y_numeric=False
             )
-            X = _with_short_indices(X)
+            X = with_short_indices(X)
         check_consistent_length(X, y)
         check_time_order(getattr(X, "index", None))
-        _check_same_times(X, y, "y")
+        check_same_times(X, y, "y")
         return X, *self._encoded(y)
 
     def _validated_rows(self, X: Any) -> Any:
@@ -646,7 +714,7 @@ class RegimeAwareEnsemble(NamedParts):
             if not X.shape[0]:
                 raise ValueError(f"Found array with 0 sample(s) for {type(self).__name__}: X needs at least one row.")
             return X
-        return _with_short_indices(validate_data(self, X, reset=False, **self._array_checks()))
+        return with_short_indices(validate_data(self, X, reset=False, **self._array_checks()))
 
     def _array_checks(self) -> dict[str, Any]:
         tags = get_tags(self).input_tags
@@ -658,7 +726,7 @@ class RegimeAwareEnsemble(NamedParts):
     def _checked_weight(self, sample_weight: Any, X: Any) -> Array | None:
         if sample_weight is None:
             return None
-        _check_same_times(X, sample_weight, "sample_weight")
+        check_same_times(X, sample_weight, "sample_weight")
         weight = check_sample_weight(sample_weight, X)
         if not (weight > 0).any():
             raise ValueError("sample_weight has only zeros: at least one weight must be greater than zero.")
@@ -684,18 +752,7 @@ class RegimeAwareEnsemble(NamedParts):
 
     def _checked_returns(self, returns: Any, y: Any) -> Array | None:
         """Returns as an array; a regressor may say that its targets are returns."""
-        if returns is None:
-            return None
-        try:
-            values = np.asarray(returns, dtype=float)
-        except (TypeError, ValueError):
-            values = np.empty(0)
-        if values.shape != (len(y),) or not np.isfinite(values).all():
-            raise ValueError(
-                f"returns must hold one finite number for each of the {len(y)} rows, a fraction such as 0.012; got "
-                f"{shown(returns)}."
-            )
-        return values
+        return numbers_of_returns(returns, len(y))
 
     def _checked_combiner(self) -> Combiner:
         combiner = self._named_parts().get("combiner", self.combiner)
@@ -706,26 +763,24 @@ class RegimeAwareEnsemble(NamedParts):
             )
         return combiner
 
-    def _routed_fit(
-        self, models: Sequence[tuple[str, Any]], regimes: Any, sample_weight: Any, fit_params: Mapping[str, Any]
-    ) -> Bunch:
+    def _routed_fit(self, models: Sequence[tuple[str, Any]], metadata: Mapping[str, Any]) -> Bunch:
         """Who gets which metadata in fit; without routing every model that takes sample weights gets them."""
-        given = {"regimes": regimes, "sample_weight": sample_weight, **fit_params}
-        given = {key: value for key, value in given.items() if value is not None}
-        if sample_weight is not None:
+        given = {key: value for key, value in metadata.items() if value is not None}
+        weight = given.get("sample_weight")
+        if weight is not None:
             warn_about_weights(models)
         if sklearn.get_config()["enable_metadata_routing"]:
             routed = process_routing(self, "fit", **given)
             each = {name: dict(routed[name]["fit"]) for name, model in models if _is_routed(model)}
             return Bunch(models=each, splitter=dict(routed["cv"]["split"]) if _is_routed(self.cv) else {})
-        unknown = set(fit_params) - {"groups"}
+        unknown = set(metadata) - {"regimes", "sample_weight", "groups"}
         if unknown:
             raise ValueError(
                 f"fit of {type(self).__name__} got {shown(sorted(unknown))}, which it can only pass on with metadata "
                 f"routing: sklearn.set_config(enable_metadata_routing=True), and let a model request it."
             )
-        each = {} if sample_weight is None else {name: weight_params(model, sample_weight) for name, model in models}
-        return Bunch(models=each, splitter={key: fit_params[key] for key in fit_params if fit_params[key] is not None})
+        each = {} if weight is None else {name: weight_params(model, weight) for name, model in models}
+        return Bunch(models=each, splitter={key: given[key] for key in ("groups",) if key in given})
 
     def _fit_regimes(
         self,
@@ -739,7 +794,7 @@ class RegimeAwareEnsemble(NamedParts):
         n_samples = X.shape[0]
         detector = fit_detector(unfitted, X)
         if regimes is not None:
-            _check_same_times(X, regimes, "regimes")
+            check_same_times(X, regimes, "regimes")
             names = joined_names(known, regime_names(regimes))
             return names, encode_memberships(regimes, names, n_samples), detector
         if hasattr(detector, "fit"):
@@ -780,7 +835,7 @@ class RegimeAwareEnsemble(NamedParts):
         return self.combiner_.combine(said, self._memberships(X, regimes), features=X)
 
     def _memberships(self, X: Any, regimes: Any) -> Array:
-        _check_same_times(X, regimes, "regimes")
+        check_same_times(X, regimes, "regimes")
         found = detect(self.regime_detector_, X) if regimes is None else regimes
         return encode_memberships(found, self.regimes_, X.shape[0])
 
@@ -848,67 +903,3 @@ class RegimeAwareEnsemble(NamedParts):
 
 def _is_routed(part: Any) -> bool:
     return hasattr(part, "get_metadata_routing")
-
-
-def _with_short_indices(X: Any) -> Any:
-    """Number the columns of sparse rows with 32 bits where that is enough: many models read no other numbers."""
-    if not hasattr(X, "indptr") or max(X.nnz, *X.shape) > np.iinfo(np.int32).max:
-        return X
-    return type(X)((X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32)), shape=X.shape)
-
-
-def _check_same_times(X: Any, values: Any, name: str) -> None:
-    """Targets of other days than the features' are a look-ahead that nothing else would notice."""
-    times, other = getattr(X, "index", None), getattr(values, "index", None)
-    if not (isinstance(times, pd.DatetimeIndex) and isinstance(other, pd.DatetimeIndex)) or len(times) != len(other):
-        return
-    apart = np.flatnonzero(np.asarray(times) != np.asarray(other))
-    if len(apart):
-        row = int(apart[0])
-        raise ValueError(
-            f"X and {name} are not of the same times: row {row} of X is {times[row]}, of {name} {other[row]}. Align "
-            f"them, for example {name} = {name}.loc[X.index]."
-        )
-
-
-def _check_forms(who: str, X: Any, y: Any, predictions: Any, trades: Any, beside: Mapping[str, Any]) -> None:
-    """Refuse feedback in two forms at once, and what would be silently ignored beside one of them."""
-    if trades is not None and (X is not None or y is not None):
-        raise ValueError(f"partial_update of {who} takes either trades or X and y, one after the other; got both.")
-    if trades is not None:
-        for name, value in beside.items():
-            if value is not None:
-                raise ValueError(
-                    f"{name} of partial_update of {who} goes with X and y; got {shown(value)} beside trades. Regime, "
-                    f"sample_weight and profit_bps are fields of the trades themselves."
-                )
-        return
-    if (X is None) == (predictions is None):
-        raise ValueError(
-            f"partial_update of {who} needs either X or predictions (an Explanation); got "
-            f"{'neither' if X is None else 'both'}."
-        )
-    if y is None:
-        raise ValueError(f"partial_update of {who} needs y: what came true for each row.")
-    if predictions is not None and beside["regimes"] is not None:
-        raise ValueError(
-            f"regimes of partial_update of {who} goes with X; got {shown(beside['regimes'])} beside predictions. The "
-            f"explanation holds the regimes of its moment: leave it out."
-        )
-
-
-def outcomes(y: Any, n_samples: int, owner: str) -> NDArray[Any]:
-    """Outcomes as an array, one known outcome for each row."""
-    y = column_or_1d(np.atleast_1d(np.asarray(y)))
-    endless = [isinstance(value, (float, np.floating)) and np.isinf(value) for value in y.tolist()]
-    missing = np.flatnonzero(pd.isna(y) | np.array(endless, dtype=bool))
-    if len(missing):
-        raise ValueError(
-            f"y of partial_update of {owner} has no outcome in row {missing[0]} ({shown(y.tolist()[missing[0]])}): "
-            f"give rows whose outcome is known, the others when it is."
-        )
-    if len(y) != n_samples:
-        raise ValueError(
-            f"y of partial_update of {owner} has {len(y)} outcomes for {n_samples} rows: give one for each."
-        )
-    return y

@@ -28,6 +28,8 @@ class Carried:
     ----------
     ledger : Ledger
         The record with today's models and regimes.
+    by_group : Ledger or None
+        The record of each group with today's models.
     combiner : Combiner or None
         A combiner that goes on from what the one before had learned; ``None`` where it cannot.
     known : ndarray of shape (n_models,)
@@ -39,6 +41,7 @@ class Carried:
     """
 
     ledger: Ledger
+    by_group: Ledger | None
     combiner: Combiner | None
     known: NDArray[np.bool_]
     idle: NDArray[np.intp]
@@ -79,13 +82,24 @@ def carry(
     keep = np.array([_KEPT_OF_ANOTHER_DEFINITION if name in changed else 1.0 for name in definitions])
     old_regimes = list(ledger.regimes)
     regime_source = np.array([old_regimes.index(r) if r in old_regimes else -1 for r in regimes], dtype=np.intp)
-    moved = ledger.reindexed(list(definitions), list(regimes)).discounted(changed, _KEPT_OF_ANOTHER_DEFINITION)
+
+    def moved(record: Ledger, names: Sequence[Hashable]) -> Ledger:
+        return record.reindexed(list(definitions), names).discounted(changed, _KEPT_OF_ANOTHER_DEFINITION)
+
+    by_group = past["group_ledger_"]
     resumed = combiner.resume(past["combiner_"], source, regime_source, keep, n_outputs)
     idle = np.where(source >= 0, past["_idle"][source], 0)
     records = {
         name: "new" if name not in before else "discounted" if name in changed else "kept" for name in definitions
     }
-    return Carried(moved, combiner if resumed else None, source >= 0, idle, records)
+    return Carried(
+        moved(ledger, regimes),
+        None if by_group is None else moved(by_group, by_group.regimes),
+        combiner if resumed else None,
+        source >= 0,
+        idle,
+        records,
+    )
 
 
 def definition(model: Any) -> str:

@@ -12,8 +12,9 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from skensemble._base import ATTRIBUTES, PARAMETERS, RegimeAwareEnsemble, outcomes
+from skensemble._base import ATTRIBUTES, PARAMETERS, RegimeAwareEnsemble
 from skensemble._checks import shown
+from skensemble._inputs import known_outcomes
 from skensemble.models import documented
 
 __all__ = ["RegimeAwareEnsembleClassifier"]
@@ -141,7 +142,7 @@ class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
         return y, np.eye(len(self.classes_))[position]
 
     def _encoded_outcomes(self, y: Any, n_samples: int) -> NDArray[np.float64]:
-        y = outcomes(y, n_samples, type(self).__name__)
+        y = known_outcomes(y, n_samples, type(self).__name__)
         at = np.searchsorted(self.classes_, y)
         unknown = (at == len(self.classes_)) | (self.classes_[np.minimum(at, len(self.classes_) - 1)] != y)
         if unknown.any():

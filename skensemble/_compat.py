@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from inspect import signature
 from typing import Any
 
@@ -13,7 +14,27 @@ from sklearn.utils.validation import _check_sample_weight
 
 from skensemble._checks import shown
 
-__all__ = ["check_sample_weight", "take_rows", "visual_block"]
+__all__ = ["CallbackSupport", "check_sample_weight", "has_callbacks", "take_rows", "visual_block", "with_callbacks"]
+
+
+class _NoCallbacks:
+    """Stand in for scikit-learn's mixin before 1.9, which had no callbacks."""
+
+
+def _callback_parts() -> tuple[Any, Callable[[Any], Any]]:
+    try:
+        from sklearn.callback import CallbackSupportMixin, with_callbacks  # noqa: PLC0415 - not in every release
+    except ImportError:
+        return _NoCallbacks, lambda method: method
+    return CallbackSupportMixin, with_callbacks
+
+
+CallbackSupport, with_callbacks = _callback_parts()
+
+
+def has_callbacks(estimator: Any) -> bool:
+    """Whether anybody listens to the fits of an estimator: callbacks of its own, or of whoever it is a part of."""
+    return bool(getattr(estimator, "_skl_callbacks", ()))
 
 
 def check_sample_weight(sample_weight: Any, X: Any) -> NDArray[np.float64]:

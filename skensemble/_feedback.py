@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skensemble._checks import shown
+from skensemble._compat import take_rows
 from skensemble.combiners import awake_models, default_loss, equal_weights, over_awake, weighted_mean
 from skensemble.explanation import Explanation
 from skensemble.performance import Ledger, trade_outcomes
+from skensemble.regimes import encode_memberships, joined_names, regime_names
 from skensemble.trades import Trades
 
 __all__ = [
+    "Outcomes",
     "class_sides",
+    "figures_after",
     "inferred_frequency",
     "outcome_moments",
     "recorded",
@@ -30,16 +35,124 @@ Array = NDArray[np.float64]
 _YEAR = pd.Timedelta(days=365.25)
 
 
-def recorded(
-    ledger: Ledger,
-    said: Array,
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """What came true of some rows in time order, and what had been said of them.
+
+    Parameters
+    ----------
+    said : ndarray of shape (n_samples, n_models, n_outputs) or None
+        What the models said; NaN where asleep. ``None`` as long as they have not been asked.
+    targets : ndarray of shape (n_samples, n_outputs)
+        What came true.
+    memberships : ndarray of shape (n_samples, n_regimes)
+        Memberships as they were known at each row.
+    counted : ndarray of shape (n_samples,)
+        How much each row counts.
+    index : pandas.Index or None
+        Labels of the rows.
+    features : array-like of shape (n_samples, n_features) or None
+        The rows themselves, where they are given.
+    combined : ndarray of shape (n_samples, n_outputs) or None
+        What the ensemble said, where that is given; it is worked out otherwise.
+    weights : ndarray of shape (n_samples, n_models) or None
+        The weights behind it.
+    returns : ndarray of shape (n_samples,) or None
+        Returns of a long position.
+    groups : ndarray of shape (n_samples,) or None
+        Whose outcome each row is.
+    """
+
+    said: Any
+    targets: Array
+    memberships: Array
+    counted: Array
+    index: Any = None
+    features: Any = None
+    combined: Array | None = None
+    weights: Array | None = None
+    returns: Array | None = None
+    groups: NDArray[Any] | None = None
+
+    def counting(self) -> Outcomes:
+        """Leave out the rows of weight zero.
+
+        Returns
+        -------
+        Outcomes
+            Itself where there are none.
+        """
+        rows = np.flatnonzero(self.counted > 0)
+        if len(rows) == len(self):
+            return self
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{key: take_rows(value, rows) for key, value in values.items() if value is not None})
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def figures_after(
+    figures: Mapping[str, Any],
+    news: Outcomes,
     combined: Array,
     weights: Array,
-    targets: Array,
-    memberships: Array,
-    counted: Array,
     *,
-    returns: Array | None = None,
+    sides: Array | None,
+    known: NDArray[np.bool_] | None = None,
+) -> dict[str, Any]:
+    """Count more outcomes in everything that an ensemble counts by.
+
+    Parameters
+    ----------
+    figures : mapping of str to object
+        What was counted so far: ``ledger_``, ``group_ledger_`` and ``_moments``; other entries are not looked at.
+    news : Outcomes
+        What came true, of rows of positive weight.
+    combined : ndarray of shape (n_samples, n_outputs)
+        What the ensemble had said.
+    weights : ndarray of shape (n_samples, n_models)
+        The weights behind it.
+    sides : ndarray of shape (n_classes,) or None
+        Side that each class stands for.
+    known : ndarray of shape (n_samples,), default=None
+        Rows that are on record already and are news to some models only.
+
+    Returns
+    -------
+    dict of str to object
+        The same entries anew.
+    """
+
+    def after(ledger: Ledger, inside: Array) -> Ledger:
+        return recorded(ledger, news, combined, weights, inside, sides=sides, known=known)
+
+    new = slice(None) if known is None else ~known
+    by_group = figures["group_ledger_"]
+    if news.groups is not None:
+        by_group = _with_groups(by_group, figures["ledger_"], news.groups)
+        by_group = after(by_group, encode_memberships(news.groups, by_group.regimes, len(news)))
+    return {
+        "ledger_": after(figures["ledger_"], news.memberships),
+        "group_ledger_": by_group,
+        "_moments": outcome_moments(figures["_moments"], news.targets[new], news.memberships[new], news.counted[new]),
+    }
+
+
+def _with_groups(by_group: Ledger | None, ledger: Ledger, groups: NDArray[Any]) -> Ledger:
+    """The ledger of groups with room for these; a group keeps no recent window, of which there may be too many."""
+    if by_group is None:
+        by_group = Ledger(ledger.models, (), lookback=1, periods_per_year=ledger.periods_per_year)
+    return by_group.reindexed(ledger.models, joined_names(by_group.regimes, regime_names(groups)))
+
+
+def recorded(
+    ledger: Ledger,
+    news: Outcomes,
+    combined: Array,
+    weights: Array,
+    memberships: Array,
+    *,
     sides: Array | None = None,
     known: NDArray[np.bool_] | None = None,
 ) -> Ledger:
@@ -49,20 +162,14 @@ def recorded(
     ----------
     ledger : Ledger
         The record so far.
-    said : ndarray of shape (n_samples, n_models, n_outputs)
-        What the models said; NaN where asleep.
+    news : Outcomes
+        What the models said and what came true; without returns there are no trading figures.
     combined : ndarray of shape (n_samples, n_outputs)
         What the ensemble said.
     weights : ndarray of shape (n_samples, n_models)
         The weights behind it.
-    targets : ndarray of shape (n_samples, n_outputs)
-        What came true.
     memberships : ndarray of shape (n_samples, n_regimes)
-        Memberships of the rows.
-    counted : ndarray of shape (n_samples,)
-        How much each row counts.
-    returns : ndarray of shape (n_samples,), default=None
-        Return of a long position, as a fraction; ``None`` leaves the trading figures out.
+        Memberships of the rows in the regimes of this ledger.
     sides : ndarray of shape (n_classes,), default=None
         Side that each class stands for; ``None`` for numbers, whose sign is the side.
     known : ndarray of shape (n_samples,), default=None
@@ -74,6 +181,7 @@ def recorded(
     Ledger
         A new one.
     """
+    said, targets, counted, returns = news.said, news.targets, news.counted, news.returns
     n_models = said.shape[1]
     awake = awake_models(said)
     loss = default_loss(targets.shape[1])

@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from skensemble._carry import Carried, best_models, carry, definition, idle_after, latest, unknown_rows
 from skensemble._compat import take_rows
-from skensemble._feedback import class_sides, inferred_frequency, outcome_moments, recorded
+from skensemble._feedback import Outcomes, class_sides, figures_after, inferred_frequency
 from skensemble._training import AsleepModel, OutOfFold, Training
 from skensemble.combiners import Combiner, default_loss
 from skensemble.explanation import spread, spread_levels
@@ -38,6 +38,7 @@ def learned(
     times: pd.DatetimeIndex | None,
     past: Mapping[str, Any],
     returns: Array | None,
+    groups: NDArray[Any] | None,
     label_horizon: Any,
     lookback: int,
     periods_per_year: float | None,
@@ -70,6 +71,8 @@ def learned(
         Attributes of the ensemble before, whose record is to survive; empty for a fit from nothing.
     returns : ndarray of shape (n_samples,) or None
         Returns of a long position.
+    groups : ndarray of shape (n_samples,) or None
+        Whose row each is.
     label_horizon : int, str, timedelta or pandas offset
         How long after its row a label is known.
     lookback : int
@@ -120,20 +123,22 @@ def learned(
     if carried is None:
         frequency = inferred_frequency(index) if periods_per_year is None else periods_per_year
         ledger = Ledger(names, regimes, lookback=lookback, periods_per_year=frequency)
-        idle, moments, until = np.zeros(len(names), dtype=np.intp), None, None
+        figures = {"ledger_": ledger, "group_ledger_": None, "_moments": None}
+        idle, until = np.zeros(len(names), dtype=np.intp), None
     else:
-        ledger, idle, moments, until = carried.ledger, carried.idle, past["_moments"], past["learned_until_"]
+        figures = {"ledger_": carried.ledger, "group_ledger_": carried.by_group, "_moments": past["_moments"]}
+        idle, until = carried.idle, past["learned_until_"]
         # Rows that the models of before have learned from already are news to the new models only.
         fresh = unknown_rows(index, rows, until)
         heard = np.where((fresh[:, None] | ~carried.known)[:, :, None], said, np.nan)
     judged = np.isfinite(heard).all(axis=2).any(axis=1)
     if carried is not None and carried.combiner is not None:
-        news = np.flatnonzero(judged)
-        n_before = np.concatenate([[0], np.cumsum(judged)])[known[news]]
+        told = np.flatnonzero(judged)
+        n_before = np.concatenate([[0], np.cumsum(judged)])[known[told]]
         now, trust = combiner.follow(
-            heard[news], came[news], inside[news], counts[news], known=n_before, features=take_rows(features, news)
+            heard[told], came[told], inside[told], counts[told], known=n_before, features=take_rows(features, told)
         )
-        combined[news[fresh[news]]], weights[news[fresh[news]]] = now[fresh[news]], trust[fresh[news]]
+        combined[told[fresh[told]]], weights[told[fresh[told]]] = now[fresh[told]], trust[fresh[told]]
         if not carried.known.all():
             combiner.welcome(~carried.known, untaught)
     elif max_models is None:
@@ -141,24 +146,21 @@ def learned(
     else:
         combiner.fit(np.where(working[:, None], said, np.nan), came, inside, counts, features=features)
     sides = class_sides(targets, returns, counted)
-    ledger = recorded(
-        ledger,
-        heard[judged],
-        combined[judged],
-        weights[judged],
-        came[judged],
-        inside[judged],
-        counts[judged],
+    judged &= counts > 0
+    news = Outcomes(
+        said=heard[judged],
+        targets=came[judged],
+        memberships=inside[judged],
+        counted=counts[judged],
         returns=None if returns is None else returns[rows][judged],
-        sides=sides,
-        known=~fresh[judged],
+        groups=None if groups is None else groups[rows][judged],
     )
+    figures = figures_after(figures, news, combined[judged], weights[judged], sides=sides, known=~fresh[judged])
     new = fresh & (counts > 0)
-    return {
+    return figures | {
         "model_names_": tuple(names),
         "regimes_": regimes,
         "combiner_": combiner,
-        "ledger_": ledger,
         "selected_models_": tuple(
             name for name, works, sleeps in zip(names, working, asleep, strict=True) if works and not sleeps
         ),
@@ -168,7 +170,6 @@ def learned(
         "learned_until_": latest(until, index[counted > 0] if isinstance(index, pd.DatetimeIndex) else None),
         "_definitions": definitions,
         "_sides": past.get("_sides") if sides is None else sides,
-        "_moments": outcome_moments(moments, came[new], inside[new], counts[new]),
         "_idle": idle_after(idle, weights[new], min_weight),
         "_spread_levels": spread_levels(spread(said, weights, combined)[counts > 0]),
     }

@@ -11,8 +11,9 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import assert_all_finite, column_or_1d
 
-from skensemble._base import ATTRIBUTES, PARAMETERS, RegimeAwareEnsemble, outcomes
+from skensemble._base import ATTRIBUTES, PARAMETERS, RegimeAwareEnsemble
 from skensemble._checks import check_choice, shown
+from skensemble._inputs import known_outcomes
 from skensemble.combiners import Combiner
 from skensemble.models import documented
 
@@ -165,7 +166,7 @@ class RegimeAwareEnsembleRegressor(RegressorMixin, RegimeAwareEnsemble):
         return y, y.astype(np.float64)[:, None]
 
     def _encoded_outcomes(self, y: Any, n_samples: int) -> NDArray[np.float64]:
-        y = outcomes(y, n_samples, type(self).__name__)
+        y = known_outcomes(y, n_samples, type(self).__name__)
         return (y if y.dtype.kind in "fiub" else _numbers(y)).astype(np.float64)[:, None]
 
     def _checked_returns(self, returns: Any, y: Any) -> NDArray[np.float64] | None:

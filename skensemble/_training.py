@@ -11,7 +11,7 @@ import os
 import sys
 import zlib
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -30,12 +30,15 @@ from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController
 
 from skensemble._compat import take_rows
+from skensemble._progress import Progress
 from skensemble.models import relative_cost, same_on_any_threads, takes_sample_weight
 
 __all__ = ["AsleepModel", "OutOfFold", "Training", "outputs", "seeded", "train", "weight_params"]
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
+
+_UNHEARD = Progress()
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +124,7 @@ class _Task:
     train: Rows
     test: Rows | None
     fit_params: Mapping[str, Any]
+    progress: Progress
 
 
 def train(
@@ -134,6 +138,7 @@ def train(
     classes: NDArray[Any] | None = None,
     resting: Collection[str] = (),
     n_jobs: int | None = None,
+    progress: Progress = _UNHEARD,
 ) -> Training:
     """Fit every model on every fold and on all rows, as one flat list of tasks.
 
@@ -157,6 +162,8 @@ def train(
         Models that are not fitted: they sleep.
     n_jobs : int, default=None
         Tasks at a time, as joblib takes it. The models run on one thread each while tasks run side by side.
+    progress : Progress, default=Progress()
+        The task that all of this is, with one part for each model.
 
     Returns
     -------
@@ -167,17 +174,21 @@ def train(
     everything = np.arange(n_samples)
     threads = _threads_per_model(n_jobs)
     tasks = []
+    parts = [progress.part(name, k, len(splits) + 1) for k, (name, _) in enumerate(models)]
     for k, (name, model) in enumerate(models):
         params = (fit_params or {}).get(name, {})
         ready = _with_threads(model, threads)
         for fold, (fold_train, fold_test) in enumerate([*splits, (everything, None)] if name not in resting else []):
             kept = fold_train if sample_weight is None else fold_train[sample_weight[fold_train] > 0]
-            tasks.append(_Task(k, fold, name, ready, kept, fold_test, params))
+            step = parts[k].part(f"fold {fold}" if fold_test is not None else "all rows", fold)
+            tasks.append(_Task(k, fold, name, ready, kept, fold_test, params, step))
     cost = [relative_cost(task.estimator) * len(task.train) for task in tasks]
     order = sorted(range(len(tasks)), key=lambda i: -cost[i])
     # BLAS rounds by its number of threads, so it has one for every n_jobs. Its pool is the whole process's: it is
     # limited here, once, and not by tasks that overlap.
-    with _thread_pools(len(sys.modules)).limit(limits=1, user_api="blas"):
+    with _thread_pools(len(sys.modules)).limit(limits=1, user_api="blas"), ExitStack() as running:
+        for part in parts:
+            running.enter_context(part.running())
         done = Parallel(n_jobs=n_jobs, prefer="threads")(
             delayed(_run)(tasks[i], X, y, n_samples, classes, threads, os.getpid()) for i in order
         )
@@ -274,18 +285,19 @@ def _run(
     pools = "openmp" if os.getpid() == home else None
     with _thread_pools(len(sys.modules)).limit(limits=1, user_api=pools) if threads == 1 else nullcontext():
         try:
-            if not len(task.train):
-                raise ValueError("no rows to train on")
-            model = _fitted(task, X, y, n_samples, classes)
+            model = clone(task.estimator)
+            with task.progress.running(model):
+                model = _fitted(model, task, X, y, n_samples, classes)
             return (model if task.test is None else outputs(model, take_rows(X, _span(task.test)), classes)), None
         except Exception as error:  # a model may fail in any way; the others must carry on
             return None, f"{type(error).__name__}: {error}"
 
 
-def _fitted(task: _Task, X: Any, y: Any, n_samples: int, classes: NDArray[Any] | None) -> Any:
+def _fitted(model: Any, task: _Task, X: Any, y: Any, n_samples: int, classes: NDArray[Any] | None) -> Any:
+    if not len(task.train):
+        raise ValueError("no rows to train on")
     rows = _span(task.train)
     y_train = take_rows(y, rows)
-    model = clone(task.estimator)
     if isinstance(model, FrozenEstimator):
         return model
     X_train = take_rows(X, rows)

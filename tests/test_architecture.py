@@ -32,6 +32,8 @@ LAYERS = {
         "_checks",
         "_compat",
         "_composition",
+        "_inputs",
+        "_progress",
         "_scorer",
         "datasets",
         "losses",

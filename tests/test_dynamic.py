@@ -234,6 +234,30 @@ def _followed(dynamic, stream, **given):
     return later
 
 
+def test_a_replay_of_late_outcomes_is_what_a_live_process_would_have_done():
+    """Five rows pass until an outcome is known; the regret is that of what was said then."""
+    targets, predictions, memberships = roughened(stream_of("drift", 150))
+    delay, n = 5, 150
+    known = np.maximum(np.arange(n) - delay + 1, 0)
+    replay = DynamicWeighting()
+    combined, weights = replay.fit_forward(predictions, targets, memberships, np.ones(n), None, known=known)
+    live = DynamicWeighting().fit(predictions[:0], targets[:0], memberships[:0])
+    said = np.empty((n, 1))
+    trusted = np.empty(predictions.shape[:2])
+    for row in range(n + delay):
+        if row >= delay:
+            due = slice(row - delay, row - delay + 1)
+            live.follow(predictions[due], targets[due], memberships[due], weights=trusted[due])
+        if row < n:
+            now = slice(row, row + 1)
+            # An outcome is handed in before the row at whose time it is known.
+            trusted[now] = live.weights(predictions[now], memberships[now])
+            said[now] = live.combine(predictions[now], memberships[now])
+    np.testing.assert_allclose(trusted, weights, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(said, combined, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(live.regime_weights_, replay.regime_weights_, rtol=0, atol=1e-12)
+
+
 def test_a_loss_that_is_not_convex_is_learned_from_by_its_values():
     class SaturatedLoss(Loss):
         convex = False

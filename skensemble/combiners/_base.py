@@ -173,11 +173,11 @@ class Combiner(BaseEstimator, ABC):
             How much each row counts; ``None`` counts all alike. A row of weight zero changes nothing.
         weights : ndarray of shape (n_samples, n_models), default=None
             Weights of the models when the predictions were made, for outcomes that arrive late; ``None`` takes those
-            in force at the row's turn.
+            of the answer.
         known : ndarray of shape (n_samples,), default=None
             How many of these rows had an outcome when each row was predicted, never falling and at most the row's own
-            number: the answer on a row is the one after so many outcomes. ``None`` is all rows before. What is learned
-            does not depend on it.
+            number: the answer on a row is the one after so many outcomes, and a regret is that of the answer. ``None``
+            is all rows before.
         features : array-like of shape (n_samples, n_features), default=None
             The rows themselves, for combiners that look at them.
 

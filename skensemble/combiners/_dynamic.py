@@ -180,25 +180,24 @@ class DynamicWeighting(Averaging):
         slopes = self.gradient_trick and self.loss_.convex
         own_losses = None if slopes else self.loss_(targets, predictions)
         each = np.tile(np.arange(n_models), self.n_contexts_)
-        given = None if weights is None else np.hstack([weights, np.zeros((n_samples, len(each) - n_models))])
+        # The regret is that of what was said, and so of the trust when it was said.
+        trust = np.empty((n_samples, len(each)))
         before = np.empty((n_samples, n_models))
         rule, state, slope = self.rule_, self.state_, self.loss_.slope
         by_context = (self.n_contexts_, n_models)
         rows = zip(confidences, said, targets[:, None], counted.tolist(), answered, strict=True)
         for i, (speaking, answers, target, scale, asked) in enumerate(rows):
-            trust = rule.weights(state, speaking)
-            of_models = np.add.reduce(trust.reshape(by_context), 0)
             for row in range(asked.start, asked.stop):
-                if row == i:
-                    before[i] = of_models
-                else:
-                    before[row] = np.add.reduce(rule.weights(state, confidences[row]).reshape(by_context), 0)
+                trust[row] = rule.weights(state, confidences[row])
+                before[row] = np.add.reduce(trust[row].reshape(by_context), 0)
             if not scale > 0:
                 continue
-            if given is not None:
-                trust, of_models = given[i], given[i, :n_models]
+            then, of_models = trust[i], before[i]
+            if weights is not None:
+                of_models = weights[i]
+                then = np.concatenate([of_models, np.zeros(len(each) - n_models)])
             losses = answers @ slope(target, (of_models @ answers)[None])[0] if own_losses is None else own_losses[i]
-            state = rule.update(state, losses[each], speaking, weights=trust, scale=scale)
+            state = rule.update(state, losses[each], speaking, weights=then, scale=scale)
         self.state_ = state
         self.regime_weights_ = self._regime_weights(n_models, memberships.shape[1])
         before = self._with_trades(before, awake, memberships)

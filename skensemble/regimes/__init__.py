@@ -6,7 +6,14 @@ pooled answer serves it.
 """
 
 from skensemble.regimes._bins import ProductRegimes, QuantileRegimes, TrendRegimes, VolatilityRegimes
-from skensemble.regimes._detection import SingleRegime, detect, detect_forward, fit_detector, matched_numbers
+from skensemble.regimes._detection import (
+    SingleRegime,
+    detect,
+    detect_forward,
+    fit_detector,
+    matched_numbers,
+    remembering,
+)
 from skensemble.regimes._memberships import encode_memberships, joined_names, regime_names
 from skensemble.regimes._ordered import OrderedRegimes
 
@@ -24,4 +31,5 @@ __all__ = [
     "joined_names",
     "matched_numbers",
     "regime_names",
+    "remembering",
 ]

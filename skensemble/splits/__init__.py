@@ -7,6 +7,20 @@ model is judged on comes after what it learned from.
 
 from skensemble.splits._folds import make_folds
 from skensemble.splits._forward import ForwardSplit
-from skensemble.splits._intervals import check_time_order, looks_ahead, n_outcomes_known, purge
+from skensemble.splits._intervals import (
+    check_time_order,
+    earlier_moments,
+    looks_ahead,
+    n_outcomes_known,
+    purge,
+)
 
-__all__ = ["ForwardSplit", "check_time_order", "looks_ahead", "make_folds", "n_outcomes_known", "purge"]
+__all__ = [
+    "ForwardSplit",
+    "check_time_order",
+    "earlier_moments",
+    "looks_ahead",
+    "make_folds",
+    "n_outcomes_known",
+    "purge",
+]

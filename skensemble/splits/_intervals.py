@@ -19,6 +19,7 @@ __all__ = [
     "Span",
     "check_spans",
     "check_time_order",
+    "earlier_moments",
     "label_spans",
     "looks_ahead",
     "n_outcomes_known",
@@ -140,6 +141,30 @@ def n_outcomes_known(rows: Rows, *, n_samples: int, times: pd.Index | None = Non
     else:
         earlier = np.searchsorted(begin, begin, side="left")
     return np.minimum(np.searchsorted(end, begin, side="right"), earlier)
+
+
+def earlier_moments(index: object) -> Rows | None:
+    """Count, for each row, those of earlier moments, whose outcomes it may know; those of its own it may not.
+
+    Parameters
+    ----------
+    index : object
+        The index of the rows, in time order.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,) or None
+        ``None`` where every row has a moment of its own, or nobody can tell.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> earlier_moments(pd.to_datetime(["2024-01-02", "2024-01-02", "2024-01-03"]))
+    array([0, 0, 2])
+    """
+    if not isinstance(index, pd.DatetimeIndex) or index.is_unique:
+        return None
+    return np.searchsorted(index.asi8, index.asi8, side="left")
 
 
 def check_time_order(index: object) -> None:

@@ -1,0 +1,127 @@
+"""What a user hands over, read or refused with a sentence; nothing here knows an ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils import column_or_1d
+
+from skensemble._checks import shown
+
+__all__ = [
+    "check_feedback_form",
+    "check_same_times",
+    "known_outcomes",
+    "labels_of_groups",
+    "numbers_of_returns",
+    "tells_time",
+    "with_short_indices",
+]
+
+
+def with_short_indices(X: Any) -> Any:
+    """Number the columns of sparse rows with 32 bits where that is enough: many models read no other numbers."""
+    if not hasattr(X, "indptr") or max(X.nnz, *X.shape) > np.iinfo(np.int32).max:
+        return X
+    return type(X)((X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32)), shape=X.shape)
+
+
+def tells_time(X: Any) -> bool:
+    """Whether the index of X says when its rows were: times, or row numbers that increase."""
+    index = X.index if isinstance(X, pd.DataFrame) else None
+    if index is None or not index.is_monotonic_increasing:
+        return False
+    return isinstance(index, pd.DatetimeIndex) or (index.dtype.kind in "iu" and index.is_unique)
+
+
+def check_same_times(X: Any, values: Any, name: str) -> None:
+    """Targets of other days than the features' are a look-ahead that nothing else would notice."""
+    times, other = getattr(X, "index", None), getattr(values, "index", None)
+    if not (isinstance(times, pd.DatetimeIndex) and isinstance(other, pd.DatetimeIndex)) or len(times) != len(other):
+        return
+    apart = np.flatnonzero(np.asarray(times) != np.asarray(other))
+    if len(apart):
+        row = int(apart[0])
+        raise ValueError(
+            f"X and {name} are not of the same times: row {row} of X is {times[row]}, of {name} {other[row]}. Align "
+            f"them, for example {name} = {name}.loc[X.index]."
+        )
+
+
+def check_feedback_form(who: str, X: Any, y: Any, predictions: Any, trades: Any, beside: Mapping[str, Any]) -> None:
+    """Refuse feedback in two forms at once, and what would be silently ignored beside one of them."""
+    if trades is not None and (X is not None or y is not None):
+        raise ValueError(f"partial_update of {who} takes either trades or X and y, one after the other; got both.")
+    if trades is not None:
+        for name, value in beside.items():
+            if value is not None:
+                raise ValueError(
+                    f"{name} of partial_update of {who} goes with X and y; got {shown(value)} beside trades. Regime, "
+                    f"sample_weight and profit_bps are fields of the trades themselves."
+                )
+        return
+    if (X is None) == (predictions is None):
+        raise ValueError(
+            f"partial_update of {who} needs either X or predictions (an Explanation); got "
+            f"{'neither' if X is None else 'both'}."
+        )
+    if y is None:
+        raise ValueError(f"partial_update of {who} needs y: what came true for each row.")
+    if predictions is not None and beside["regimes"] is not None:
+        raise ValueError(
+            f"regimes of partial_update of {who} goes with X; got {shown(beside['regimes'])} beside predictions. The "
+            f"explanation holds the regimes of its moment: leave it out."
+        )
+
+
+def known_outcomes(y: Any, n_samples: int, owner: str) -> NDArray[Any]:
+    """Outcomes as an array, one known outcome for each row."""
+    y = column_or_1d(np.atleast_1d(np.asarray(y)))
+    endless = [isinstance(value, (float, np.floating)) and np.isinf(value) for value in y.tolist()]
+    missing = np.flatnonzero(pd.isna(y) | np.array(endless, dtype=bool))
+    if len(missing):
+        raise ValueError(
+            f"y of partial_update of {owner} has no outcome in row {missing[0]} ({shown(y.tolist()[missing[0]])}): "
+            f"give rows whose outcome is known, the others when it is."
+        )
+    if len(y) != n_samples:
+        raise ValueError(
+            f"y of partial_update of {owner} has {len(y)} outcomes for {n_samples} rows: give one for each."
+        )
+    return y
+
+
+def numbers_of_returns(returns: Any, n_samples: int) -> NDArray[np.float64] | None:
+    """Returns as an array, one finite number for each row."""
+    if returns is None:
+        return None
+    try:
+        values = np.asarray(returns, dtype=float)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.shape != (n_samples,) or not np.isfinite(values).all():
+        raise ValueError(
+            f"returns must hold one finite number for each of the {n_samples} rows, a fraction such as 0.012; got "
+            f"{shown(returns)}."
+        )
+    return values
+
+
+def labels_of_groups(groups: Any, n_samples: int) -> NDArray[Any] | None:
+    """Groups as an array of hashable labels, one for each row."""
+    if groups is None:
+        return None
+    values = None if isinstance(groups, (str, bytes)) or not hasattr(groups, "__len__") else list(groups)
+    if values is None or len(values) != n_samples:
+        raise ValueError(f"groups must hold one label for each of the {n_samples} rows; got {shown(groups)}.")
+    labels: NDArray[Any] = np.empty(n_samples, dtype=object)
+    for row, value in enumerate(values):
+        missing = pd.api.types.is_scalar(value) and pd.isna(value)
+        if missing or not isinstance(value, Hashable):
+            raise ValueError(f"groups must hold one label for each row; got {shown(value)} in row {row}.")
+        labels[row] = value.item() if isinstance(value, np.generic) else value
+    return labels
