@@ -4,6 +4,7 @@ from skensemble._checks import LookAheadWarning, ModelFailureWarning
 from skensemble._classifier import RegimeAwareEnsembleClassifier
 from skensemble._regressor import RegimeAwareEnsembleRegressor
 from skensemble._scorer import make_regime_scorer
+from skensemble.evaluation import walk_forward
 
 __all__ = [
     "LookAheadWarning",
@@ -11,6 +12,7 @@ __all__ = [
     "RegimeAwareEnsembleClassifier",
     "RegimeAwareEnsembleRegressor",
     "make_regime_scorer",
+    "walk_forward",
 ]
 
 __version__ = "0.1.0"

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from skensemble._checks import shown
 from skensemble._compat import take_rows
-from skensemble.combiners import awake_models, default_loss, equal_weights, over_awake, weighted_mean
-from skensemble.explanation import Explanation
+from skensemble.combiners import awake_models, default_loss, equal_weights, weighted_mean
+from skensemble.explanation import Explanation, laid_out
 from skensemble.performance import Ledger, trade_outcomes
 from skensemble.regimes import encode_memberships, joined_names, regime_names
 from skensemble.trades import Trades
@@ -383,25 +383,8 @@ def said_earlier(
             f"predictions is an explanation of the classes {shown(explanation.classes)}; this ensemble knows "
             f"{shown(None if classes is None else tuple(classes))}."
         )
-    n_samples = len(explanation)
-    outputs = [0] if classes is None else [list(classes).index(label) for label in explanation.classes or ()]
-    said = np.full((n_samples, len(models), 1 if classes is None else len(classes)), np.nan)
-    combined = np.zeros((n_samples, said.shape[2]))
-    combined[:, outputs] = explanation.combined
-    weights = np.zeros((n_samples, len(models)))
-    for k, name in enumerate(explanation.models):
-        if name in models:
-            now = list(models).index(name)
-            said[:, now] = np.where(explanation.asleep[:, [k]], np.nan, 0.0)
-            said[:, now, outputs] = explanation.member_predictions[:, k]
-            weights[:, now] = explanation.weights[:, k]
-    memberships = np.zeros((n_samples, len(regimes)))
-    for r, regime in enumerate(explanation.regimes):
-        if regime in regimes:
-            memberships[:, list(regimes).index(regime)] = explanation.memberships[:, r]
-    if set(explanation.models) - set(models):
-        weights = over_awake(weights, awake_models(said))
-    return said, combined, weights, memberships
+    now = laid_out(explanation, models, regimes, classes)
+    return now.member_predictions, now.combined, now.weights, now.memberships
 
 
 def outcome_moments(moments: Array | None, targets: Array, memberships: Array, counted: Array) -> Array:

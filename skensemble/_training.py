@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import sys
 import zlib
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import joblib
 import numpy as np
 from joblib import cpu_count, effective_n_jobs
 from joblib.parallel import get_active_backend
@@ -33,7 +35,7 @@ from skensemble._compat import take_rows
 from skensemble._progress import Progress
 from skensemble.models import relative_cost, same_on_any_threads, takes_sample_weight
 
-__all__ = ["AsleepModel", "OutOfFold", "Training", "outputs", "seeded", "train", "weight_params"]
+__all__ = ["AsleepModel", "OutOfFold", "Training", "outputs", "seeded", "shared_training", "train", "weight_params"]
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -189,13 +191,42 @@ def train(
     with _thread_pools(len(sys.modules)).limit(limits=1, user_api="blas"), ExitStack() as running:
         for part in parts:
             running.enter_context(part.running())
+        memory, keys = _memory(tasks, X, y, classes)
+        left = [i for i in order if keys[i] not in memory]
         done = Parallel(n_jobs=n_jobs, prefer="threads")(
-            delayed(_run)(tasks[i], X, y, n_samples, classes, threads, os.getpid()) for i in order
+            delayed(_run)(tasks[i], X, y, n_samples, classes, threads, os.getpid()) for i in left
         )
-    results: list[Any] = [None] * len(tasks)
-    for i, result in zip(order, done, strict=True):
-        results[i] = result
+    memory.update((keys[i], result) for i, result in zip(left, done, strict=True))
+    results = [memory[key] for key in keys]
     return _gathered(models, splits, tasks, results, n_samples, 1 if classes is None else len(classes))
+
+
+_MEMORY: ContextVar[dict[Any, Any] | None] = ContextVar("trainings made so far", default=None)
+
+
+@contextmanager
+def shared_training() -> Iterator[None]:
+    """Let the fits inside do no training twice: what is equal in models, seeds and rows is taken over as it is.
+
+    Ensembles that differ in their combiners only then cost one training together. Everything is kept until the end of
+    the block.
+    """
+    token = _MEMORY.set({})
+    try:
+        yield
+    finally:
+        _MEMORY.reset(token)
+
+
+def _memory(tasks: Sequence[_Task], X: Any, y: Any, classes: Any) -> tuple[dict[Any, Any], list[Any]]:
+    """Where results are kept, and the key of each task in it: all that a result depends on."""
+    shared = _MEMORY.get()
+    if shared is None:
+        return {}, list(range(len(tasks)))
+    rows = joblib.hash((X, y, classes))
+    return shared, [
+        (rows, joblib.hash((task.estimator, task.train, task.test, dict(task.fit_params)))) for task in tasks
+    ]
 
 
 def outputs(model: Any, X: Any, classes: NDArray[Any] | None, **params: Any) -> Array:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["Explanation", "agreement", "confidence", "spread", "spread_levels"]
+from skensemble.combiners import awake_models, over_awake
+
+__all__ = ["Explanation", "agreement", "confidence", "joined", "laid_out", "spread", "spread_levels"]
 
 Array = NDArray[np.float64]
 
@@ -135,6 +137,12 @@ class Explanation:
     def __len__(self) -> int:
         return len(self.prediction)
 
+    def __getitem__(self, rows: Any) -> Explanation:
+        """Take some of the rows, by position: a number, a slice, a mask or a list of numbers."""
+        chosen = np.arange(len(self))[rows]
+        at = np.atleast_1d(chosen)
+        return replace(self, **{name: getattr(self, name)[at] for name in _BY_ROW})
+
     def __repr__(self) -> str:
         if len(self) != 1:
             return f"Explanation of {len(self)} predictions by {len(self.models)} models ({', '.join(self.models)})"
@@ -155,6 +163,119 @@ class Explanation:
         if np.any(self.baseline[0] != 0):
             lines.append(f"  {'baseline':<{width}}  {'':>15}   {'':>12}   contribution {self.baseline[0, at]:+.4g}")
         return "\n".join(lines)
+
+
+# What has one entry for each row; the rest names what the entries are about.
+_BY_ROW = tuple(field.name for field in fields(Explanation) if field.name not in ("models", "regimes", "classes"))
+
+
+def laid_out(
+    explanation: Explanation,
+    models: Sequence[str],
+    regimes: Sequence[Hashable],
+    classes: Sequence[Hashable] | None,
+) -> Explanation:
+    """Bring an explanation into another order of models, regimes and classes.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        What was said.
+    models : sequence of str
+        A model that was not there then was asleep; one that is not named any more leaves no trace, and its weight is
+        shared out among the others.
+    regimes : sequence of hashable
+        A regime that was not there then has no member.
+    classes : sequence of hashable or None
+        All classes of the explanation, and further ones, which had no probability; ``None`` for numbers.
+
+    Returns
+    -------
+    Explanation
+        The same one where nothing changes.
+
+    Examples
+    --------
+    >>> from skensemble import RegimeAwareEnsembleRegressor
+    >>> X = np.arange(40.0).reshape(-1, 1)
+    >>> said = RegimeAwareEnsembleRegressor(["linear"]).fit(X, X[:, 0]).explain(X[:2])
+    >>> laid_out(said, ["linear", "mlp"], (), None).weights
+    array([[1., 0.],
+           [1., 0.]])
+    """
+    models, regimes = tuple(models), tuple(regimes)
+    classes = None if classes is None else tuple(classes)
+    if (models, regimes, classes) == (explanation.models, explanation.regimes, explanation.classes):
+        return explanation
+    outputs = [0] if classes is None else [classes.index(label) for label in explanation.classes or ()]
+    n, n_models, n_outputs = len(explanation), len(models), 1 if classes is None else len(classes)
+    said, moved = np.full((n, n_models, n_outputs), np.nan), np.zeros((n, n_models, n_outputs))
+    weights, memberships = np.zeros((n, n_models)), np.zeros((n, len(regimes)))
+    for k, name in enumerate(explanation.models):
+        if name in models:
+            now = models.index(name)
+            said[:, now] = np.where(explanation.asleep[:, [k]], np.nan, 0.0)
+            said[:, now, outputs] = explanation.member_predictions[:, k]
+            moved[:, now, outputs] = explanation.contributions[:, k]
+            weights[:, now] = explanation.weights[:, k]
+    for r, regime in enumerate(explanation.regimes):
+        if regime in regimes:
+            memberships[:, regimes.index(regime)] = explanation.memberships[:, r]
+    if set(explanation.models) - set(models):
+        weights = over_awake(weights, awake_models(said))
+    combined = np.zeros((n, n_outputs))
+    combined[:, outputs] = explanation.combined
+    return replace(
+        explanation,
+        combined=combined,
+        models=models,
+        member_predictions=said,
+        weights=weights,
+        contributions=moved,
+        baseline=combined - moved.sum(axis=1),
+        regimes=regimes,
+        memberships=memberships,
+        classes=classes,
+    )
+
+
+def joined(explanations: Sequence[Explanation]) -> Explanation:
+    """Put explanations of one and the same stream one below the other.
+
+    Parameters
+    ----------
+    explanations : sequence of Explanation
+        In time order, at least one. What only some of them know of models, regimes and classes, the others have laid
+        out as `laid_out` does it.
+
+    Returns
+    -------
+    Explanation
+        Of all rows.
+
+    Examples
+    --------
+    >>> from skensemble import RegimeAwareEnsembleRegressor
+    >>> X = np.arange(40.0).reshape(-1, 1)
+    >>> ensemble = RegimeAwareEnsembleRegressor(["linear"]).fit(X, X[:, 0])
+    >>> joined([ensemble.explain(X[:2]), ensemble.explain(X[2:5])])
+    Explanation of 5 predictions by 1 models (linear)
+    """
+    first, *others = explanations
+    models, regimes = (
+        tuple(dict.fromkeys(name for each in explanations for name in getattr(each, kind)))
+        for kind in ("models", "regimes")
+    )
+    classes = None
+    if first.classes is not None:
+        labels = [np.asarray(each.classes) for each in explanations]
+        classes = tuple(np.unique(np.concatenate(labels)).tolist())
+    parts = [laid_out(each, models, regimes, classes) for each in explanations]
+    values: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in _BY_ROW if name != "index"
+    }
+    index = first.index.append([each.index for each in others])
+    return replace(parts[0], index=index, **values)
 
 
 def spread(predictions: Array, weights: Array, combined: Array) -> Array:

@@ -6,7 +6,8 @@ ledger, so constant memory, feedback row by row, merging and the recent window a
 rule: a figure that its outcomes do not define is NaN, never 0, and every figure stands beside its number of outcomes.
 """
 
+from skensemble.performance._figures import performance_figures
 from skensemble.performance._intervals import mean_interval, sharpe_interval, trade_outcomes, wilson_interval
 from skensemble.performance._ledger import Ledger
 
-__all__ = ["Ledger", "mean_interval", "sharpe_interval", "trade_outcomes", "wilson_interval"]
+__all__ = ["Ledger", "mean_interval", "performance_figures", "sharpe_interval", "trade_outcomes", "wilson_interval"]

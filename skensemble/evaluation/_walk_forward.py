@@ -1,0 +1,404 @@
+"""What would have happened: predict a row, wait for its outcome, learn from it, retrain every so often."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.utils import column_or_1d
+
+from skensemble._checks import check_number, check_part, shown
+from skensemble._compat import CallbackSupport, check_sample_weight, take_rows, with_callbacks
+from skensemble._feedback import class_sides
+from skensemble._inputs import check_same_times, labels_of_groups, numbers_of_returns
+from skensemble._progress import listened_to
+from skensemble.combiners import default_loss
+from skensemble.evaluation._result import WalkForward
+from skensemble.evaluation._rivals import Lived, Stream, ensemble_in, live_ensembles, live_plainly
+from skensemble.evaluation._schedule import Schedule, make_schedule
+from skensemble.losses import Loss
+from skensemble.performance import trade_outcomes
+from skensemble.regimes import encode_memberships, regime_names
+from skensemble.splits import check_time_order, n_outcomes_known
+
+__all__ = ["walk_forward"]
+
+Array = NDArray[np.float64]
+
+_OWNER = "walk_forward"
+_EQUAL, _BEST = "equal weights", "best single"
+
+
+def walk_forward(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    initial: Any,
+    refit_every: Any = None,
+    window: Any = None,
+    outcome_delay: Any = 0,
+    regimes: Any = None,
+    sample_weight: Any = None,
+    returns: Any = None,
+    groups: Any = None,
+    cost_bps: float = 0.0,
+    loss: Loss | None = None,
+    callbacks: Sequence[Any] = (),
+    n_jobs: int | None = None,
+) -> WalkForward:
+    """Replay what would have happened: predict, wait for the outcome, take it back, retrain every so often.
+
+    At every row the estimators answer with what was known then: the models were trained on rows whose outcome had
+    arrived by the last training, and an ensemble has been handed every outcome that has arrived since, with what it had
+    said at the time. It is the loop of ``fit``, ``explain``, ``remember`` and ``partial_update(predictions=...)`` that
+    a live process runs, to the last bit, but the models are asked about all rows up to the next training at once, and
+    ensembles that differ in their combiner only are trained once together.
+
+    Any estimator of scikit-learn may be a rival of an ensemble in the same call. Beside the ensembles always stand
+    their plain rivals ``"equal weights"`` (of the same models) and ``"best single"`` (the model of least loss so far).
+
+    Parameters
+    ----------
+    estimator : estimator or dict of str to estimator
+        What is judged, by name; the first is what the others are compared with. An ensemble may stand at the end of a
+        Pipeline. Nothing that is passed is changed.
+    X : array-like of shape (n_samples, n_features)
+        Features, oldest row first. With a DatetimeIndex rows of one timestamp are predicted together and do not know
+        each other's outcomes.
+    y : array-like of shape (n_samples,)
+        What came true.
+    initial : int, str or Timestamp
+        Number of rows before the first that is judged, or the time of that row.
+    refit_every : int, str, timedelta or offset, default=None
+        Retrain after so many rows or so long a time (``"90D"``), or at every calendar step (``"MS"``: month starts,
+        ``"YS"``: year starts). The default (``None``) trains once.
+    window : int, str, timedelta or offset, default=None
+        How many rows, or how far back, a training looks. The default (``None``) is all the past.
+    outcome_delay : int, str, timedelta or offset, default=0
+        How many rows after its own, or how much later, an outcome is known. 0 and 1 both mean: before the next row. The
+        same as ``label_horizon`` of an ensemble, or more.
+    regimes : array-like of shape (n_samples,) or (n_samples, n_regimes), default=None
+        Regime of each row, known at the row: handed to the ensembles without a ``regime_detector`` of their own
+        (`SingleRegime` is one that knows none), and what the report is told apart by. The default (``None``) leaves it
+        to the detectors, and reports by those of the first ensemble.
+    sample_weight : array-like of shape (n_samples,), default=None
+        How much each row counts, in training, feedback and report.
+    returns : array-like of shape (n_samples,), default=None
+        Return of a long position over each row's horizon, as a fraction: the report then counts profits. The sign of a
+        number is its side; a class stands for the side that paid on the training rows, if that is not chance.
+    groups : array-like of shape (n_samples,), default=None
+        Whose row each is, such as the asset: for the ledgers, for costs, and for ``report(by="group")``.
+    cost_bps : float, default=0.0
+        What a change of side costs, in basis points, the first side included; sides change within a group.
+    loss : Loss, default=None
+        What an error costs in the report. The default (``None``) is the squared error of numbers, and of classes the
+        log loss, or the share of wrong ones where some rival gives no probabilities.
+    callbacks : sequence of callback, default=()
+        Callbacks of scikit-learn (1.9 and later), such as ``sklearn.callback.ProgressBar()``: rivals by trainings.
+    n_jobs : int, default=None
+        Trainings of plain estimators at a time, as joblib takes it. One training of an ensemble depends on what became
+        of the last, so they come one after the other, each with the ensemble's own ``n_jobs``.
+
+    Returns
+    -------
+    WalkForward
+        Predictions, weights over time, regimes, what the models said; `WalkForward.report` and `WalkForward.frame`.
+
+    Raises
+    ------
+    ValueError
+        If the input is wrong, in words that say which and what to do.
+
+    See Also
+    --------
+    check_causality : Whether features, detectors and models look ahead themselves.
+
+    Notes
+    -----
+    An ensemble is retrained with ``warm_start=True``: its record survives. Outcomes of a class that no model has been
+    trained on yet are learned from at the next training.
+
+    Examples
+    --------
+    The rule changes at row 300; the ensemble notices long before the next training would:
+
+    >>> import numpy as np
+    >>> from sklearn.dummy import DummyRegressor
+    >>> from skensemble import RegimeAwareEnsembleRegressor, walk_forward
+    >>> X = np.zeros((600, 1))
+    >>> y = np.where(np.arange(600) < 300, 1.0, -1.0)
+    >>> models = [(f"always {c}", DummyRegressor(strategy="constant", constant=c)) for c in (1.0, -1.0)]
+    >>> rivals = {
+    ...     "frozen": DummyRegressor(),
+    ...     "ensemble": RegimeAwareEnsembleRegressor(models, combiner="dynamic"),
+    ... }
+    >>> walk = walk_forward(rivals, X, y, initial=200)
+    >>> walk.report()[["rival", "n", "loss"]].round(2)
+               rival      n  loss
+    0         frozen  400.0  3.00
+    1       ensemble  400.0  0.07
+    2  equal weights  400.0  1.00
+    3    best single  400.0  2.66
+    >>> walk.weights["ensemble"].iloc[[0, -1]].round(1)
+         always 1.0  always -1.0
+    200         1.0          0.0
+    599         0.0          1.0
+    """
+    rivals = _checked_rivals(estimator)
+    stream, times, classes = _checked_stream(rivals, X, y, regimes, sample_weight, returns, groups)
+    check_number(cost_bps, "cost_bps", _OWNER, low=0)
+    check_part(loss, "loss", _OWNER, Loss, "SquaredLoss()")
+    schedule = make_schedule(
+        len(stream.y), times, initial=initial, refit_every=refit_every, window=window, outcome_delay=outcome_delay
+    )
+    _check_horizons(rivals, schedule, times)
+    lived = _Walk(len(rivals)).walk(rivals, stream, schedule, classes, callbacks, n_jobs)
+    return _result(lived | _plain_rivals(lived), stream, times, classes, schedule, loss, cost_bps)
+
+
+class _Walk(CallbackSupport, BaseEstimator):
+    """What callbacks are told about: a fit whose parts are the rivals."""
+
+    def __init__(self, n_rivals: int = 0) -> None:
+        self.n_rivals = n_rivals
+
+    @with_callbacks
+    def walk(
+        self,
+        rivals: Mapping[str, Any],
+        stream: Stream,
+        schedule: Schedule,
+        classes: NDArray[Any] | None,
+        callbacks: Sequence[Any],
+        n_jobs: int | None,
+    ) -> dict[str, Lived]:
+        """Let every rival live through the rows."""
+        if callbacks:
+            if not hasattr(self, "set_callbacks"):
+                raise ValueError(f"callbacks of {_OWNER} need scikit-learn 1.9 or later. Leave them out.")
+            self.set_callbacks(*callbacks)
+        whole = listened_to(self, len(rivals))
+        with whole.running():
+            n_periods = len(schedule.periods)
+            parts = {name: whole.part(name, number, n_periods) for number, name in enumerate(rivals)}
+            ensembles = {name: rival for name, rival in rivals.items() if ensemble_in(rival) is not None}
+            plain = {name: rival for name, rival in rivals.items() if name not in ensembles}
+            lived = live_plainly(plain, stream, schedule, classes, n_jobs=n_jobs, progress=parts)
+            lived |= live_ensembles(ensembles, stream, schedule, progress=parts)
+        return {name: lived[name] for name in rivals}
+
+
+# Input.
+
+
+def _checked_rivals(estimator: Any) -> dict[str, Any]:
+    rivals = dict(estimator) if isinstance(estimator, Mapping) else {type(estimator).__name__: estimator}
+    if not rivals:
+        raise ValueError(f"estimator of {_OWNER} is empty: pass an estimator, or a dict of them by name.")
+    for name, rival in rivals.items():
+        if not isinstance(name, str) or name in (_EQUAL, _BEST):
+            raise ValueError(
+                f"estimator of {_OWNER} names a rival {shown(name)}: names must be texts, other than {_EQUAL!r} and "
+                f"{_BEST!r}, which stand for the plain rivals of an ensemble."
+            )
+        if isinstance(rival, type) or not all(hasattr(rival, part) for part in ("fit", "predict", "get_params")):
+            raise ValueError(
+                f"The rival {name!r} of {_OWNER} must be an estimator with fit and predict; got {shown(rival)}."
+            )
+    tasks = {name: is_classifier(rival) for name, rival in rivals.items()}
+    if len(set(tasks.values())) > 1:
+        raise ValueError(
+            f"estimator of {_OWNER} mixes classifiers and regressors: "
+            f"{shown([name for name, task in tasks.items() if task])} are classifiers, the others are not."
+        )
+    return rivals
+
+
+def _checked_stream(
+    rivals: Mapping[str, Any], X: Any, y: Any, regimes: Any, sample_weight: Any, returns: Any, groups: Any
+) -> tuple[Stream, pd.DatetimeIndex | None, NDArray[Any] | None]:
+    X = np.asarray(X) if isinstance(X, (list, tuple)) else X
+    values = column_or_1d(y, warn=True)
+    n_samples = X.shape[0]
+    if len(values) != n_samples:
+        raise ValueError(f"X of {_OWNER} has {n_samples} rows and y has {len(values)}: give one outcome for each row.")
+    missing = np.flatnonzero(pd.isna(values))
+    if len(missing):
+        raise ValueError(f"y of {_OWNER} has no outcome in row {missing[0]}. Leave such rows out.")
+    for name, beside in {"y": y, "regimes": regimes, "sample_weight": sample_weight, "returns": returns}.items():
+        check_same_times(X, beside, name)
+    times = next((i for i in (getattr(v, "index", None) for v in (X, y)) if isinstance(i, pd.DatetimeIndex)), None)
+    check_time_order(times)
+    if regimes is not None:
+        names = regime_names(regimes)
+        regimes = pd.DataFrame(encode_memberships(regimes, names, n_samples), columns=pd.Index(names, dtype=object))
+    stream = Stream(
+        X,
+        y if isinstance(y, pd.Series) else values,
+        regimes,
+        None if sample_weight is None else check_sample_weight(sample_weight, X),
+        numbers_of_returns(returns, n_samples),
+        labels_of_groups(groups, n_samples),
+    )
+    is_task_of_classes = any(is_classifier(rival) for rival in rivals.values())
+    return stream, times, np.unique(values) if is_task_of_classes else None
+
+
+def _check_horizons(rivals: Mapping[str, Any], schedule: Schedule, times: pd.DatetimeIndex | None) -> None:
+    """Refuse outcomes that would be used before their label is complete."""
+    rows = np.arange(schedule.n_samples)
+    for name, rival in rivals.items():
+        ensemble = ensemble_in(rival)
+        if ensemble is None:
+            continue
+        horizon = ensemble.label_horizon
+        complete = n_outcomes_known(rows, n_samples=len(rows), times=times, label_horizon=horizon)
+        early = np.flatnonzero(schedule.known > complete)
+        if len(early):
+            raise ValueError(
+                f"outcome_delay of {_OWNER} is shorter than label_horizon={shown(horizon)} of the rival {name!r}: at "
+                f"row {early[0]} it would use {schedule.known[early[0]]} outcomes, of which {complete[early[0]]} are "
+                f"known. Pass outcome_delay={shown(horizon)} or more."
+            )
+
+
+# Outcome.
+
+
+def _plain_rivals(lived: Mapping[str, Lived]) -> dict[str, Lived]:
+    """The mean and the best of the models of each ensemble; once for ensembles of the same models."""
+    found: dict[str, Lived] = {}
+    pools: list[Array] = []
+    for name, each in lived.items():
+        if each.explanation is None or each.equal is None or each.best is None:
+            continue
+        said = each.explanation.member_predictions
+        if any(np.array_equal(said, known, equal_nan=True) for known in pools):
+            continue
+        of = f" of {name}" if pools else ""
+        found |= {f"{_EQUAL}{of}": Lived(each.equal, None), f"{_BEST}{of}": Lived(each.best, None)}
+        pools.append(said)
+    return found
+
+
+def _result(
+    lived: Mapping[str, Lived],
+    stream: Stream,
+    times: pd.DatetimeIndex | None,
+    classes: NDArray[Any] | None,
+    schedule: Schedule,
+    loss: Loss | None,
+    cost_bps: float,
+) -> WalkForward:
+    judged = slice(schedule.first, schedule.n_samples)
+    came = stream.rows(judged)
+    index = came.X.index if isinstance(came.X, pd.DataFrame) else pd.RangeIndex(schedule.first, schedule.n_samples)
+    when = None if times is None else times[judged]
+    y = np.asarray(came.y)
+    names = list(lived)
+    combined = np.stack([each.combined for each in lived.values()], axis=1)
+    if classes is None:
+        targets, predictions = y.astype(float)[:, None], combined[:, :, 0]
+    else:
+        targets, predictions = np.eye(len(classes))[np.searchsorted(classes, y)], classes[combined.argmax(axis=2)]
+
+    def table(values: Any) -> pd.DataFrame | None:
+        return None if values is None else pd.DataFrame(values, index=index, columns=names)
+
+    sides = _sides(stream, schedule, classes, combined)
+    wins, profits = _earned(sides, came, cost_bps)
+    if classes is not None:
+        wins = (predictions == y[:, None]).astype(float)
+    losses, words = _losses(lived, targets, combined, loss)
+    return WalkForward(
+        predictions=pd.DataFrame(predictions, index=index, columns=names),
+        outcome=pd.Series(y, index=index, name="outcome"),
+        losses=pd.DataFrame(losses, index=index, columns=names),
+        loss=words,
+        memberships=_memberships(lived, came, index),
+        probabilities=None
+        if classes is None
+        else {name: pd.DataFrame(combined[:, k], index=index, columns=classes) for k, name in enumerate(names)},
+        wins=table(wins),
+        sides=table(sides),
+        profits_bps=table(profits),
+        explanations={name: each.explanation for name, each in lived.items() if each.explanation is not None},
+        estimators={name: each.estimator for name, each in lived.items() if each.estimator is not None},
+        trainings=_trainings(schedule, stream.X),
+        sample_weight=np.ones(len(index)) if came.sample_weight is None else came.sample_weight,
+        groups=came.groups,
+        moments=np.arange(len(index)) if when is None else np.unique(when.asi8, return_inverse=True)[1],
+        times=when,
+    )
+
+
+def _losses(lived: Mapping[str, Lived], targets: Array, combined: Array, loss: Loss | None) -> tuple[Array, str]:
+    """Losses ``(n_judged, n_rivals)`` and what they are called."""
+    given = (each.estimator for each in lived.values() if each.estimator is not None)
+    if loss is None and targets.shape[1] > 1 and not all(hasattr(rival, "predict_proba") for rival in given):
+        # Whoever gives no probabilities would have to pay as much as the logarithm allows.
+        wrong = combined.argmax(axis=2) != targets.argmax(axis=1)[:, None]
+        return wrong.astype(float), "share of wrong classes"
+    chosen = default_loss(targets.shape[1]) if loss is None else loss
+    return chosen(targets, combined), type(chosen).__name__
+
+
+def _sides(stream: Stream, schedule: Schedule, classes: NDArray[Any] | None, combined: Array) -> Array | None:
+    """Side that every rival took: the sign of a number, or what the class stood for on the training rows."""
+    if stream.returns is None:
+        return None
+    if classes is None:
+        return np.sign(combined[:, :, 0])
+    y = np.searchsorted(classes, np.asarray(stream.y))
+    taken = np.zeros(combined.shape[:2])
+    for period in schedule.periods:
+        rows = slice(period.start - schedule.first, period.stop - schedule.first)
+        past = slice(period.train.start, period.train.stop)
+        weight = np.ones(past.stop - past.start) if stream.sample_weight is None else stream.sample_weight[past]
+        stands_for = class_sides(np.eye(len(classes))[y[past]], stream.returns[past], weight)
+        taken[rows] = np.zeros(1) if stands_for is None else stands_for[combined[rows].argmax(axis=2)]
+    return taken
+
+
+def _earned(sides: Array | None, came: Stream, cost_bps: float) -> tuple[Array | None, Array | None]:
+    """Who was on the right side, and what it earned after costs."""
+    if sides is None:
+        return None, None
+    wins, profits = trade_outcomes(sides, came.returns)
+    owners = np.zeros(len(sides), dtype=np.intp)
+    if came.groups is not None:
+        owners = pd.factorize(came.groups)[0]
+    changed = np.zeros(sides.shape, dtype=bool)
+    for owner in np.unique(owners):
+        rows = np.flatnonzero(owners == owner)
+        before = np.vstack([np.zeros((1, sides.shape[1])), sides[rows[:-1]]])
+        changed[rows] = sides[rows] != before
+    # Leaving the market costs as well, although no trade is made on that row.
+    paid = np.where(changed, float(cost_bps), 0.0)
+    return wins, np.where(np.isnan(profits) & (paid > 0), -paid, profits - paid)
+
+
+def _memberships(lived: Mapping[str, Lived], came: Stream, index: pd.Index[Any]) -> pd.DataFrame:
+    if came.regimes is not None:
+        return came.regimes.set_axis(index, axis=0)
+    said = next((each.explanation for each in lived.values() if each.explanation is not None), None)
+    if said is None:
+        return pd.DataFrame(index=index)
+    return pd.DataFrame(said.memberships, index=index, columns=pd.Index(list(said.regimes), dtype=object))
+
+
+def _trainings(schedule: Schedule, X: Any) -> pd.DataFrame:
+    starts = [period.start for period in schedule.periods]
+    labels = take_rows(X, starts).index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(X))[starts]
+    return pd.DataFrame(
+        {
+            "judged_from": labels,
+            "n_train": [period.train.stop - period.train.start for period in schedule.periods],
+            "n_judged": [period.stop - period.start for period in schedule.periods],
+        }
+    )

@@ -1,0 +1,62 @@
+"""The figures of a finished record, all at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from skensemble.performance._intervals import Array
+from skensemble.performance._records import CHANNELS, LOSS, N_PLANES, PROFIT, WIN, extended, figures_of
+
+__all__ = ["performance_figures"]
+
+
+def performance_figures(
+    memberships: Array,
+    losses: Array,
+    *,
+    wins: Array | None = None,
+    profits_bps: Array | None = None,
+    sample_weight: npt.ArrayLike | None = None,
+    periods_per_year: float | None = None,
+) -> dict[str, Array]:
+    """Work out what a ledger would show of rows that are all known already.
+
+    Parameters
+    ----------
+    memberships : ndarray of shape (n_samples, n_regimes)
+        Share of each regime in each row.
+    losses : ndarray of shape (n_samples, n_performers)
+        How wrong each was, NaN where it said nothing.
+    wins : ndarray of shape (n_samples, n_performers), default=None
+        1 for the right side, 0 for the wrong one, NaN for neither.
+    profits_bps : ndarray of shape (n_samples, n_performers), default=None
+        Profit of each trade in basis points, NaN where there was none.
+    sample_weight : array-like of shape (n_samples,), default=None
+        How much each row counts; all alike if None.
+    periods_per_year : float, default=None
+        Trades per year, for annualised Sharpe ratios.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_regimes + 1, n_performers)
+        Figures named as in `Ledger.frame`, the pooled ones in the last row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> figures = performance_figures(np.array([[1.0], [0.0]]), np.array([[1.0], [3.0]]))
+    >>> figures["loss"].ravel().tolist()
+    [1.0, 2.0]
+    """
+    n_samples, n_performers = losses.shape
+    values = np.full((n_samples, len(CHANNELS), 1, n_performers), np.nan)
+    for channel, given in ((LOSS, losses), (WIN, wins), (PROFIT, profits_bps)):
+        if given is not None:
+            values[:, channel, 0] = given
+    counted = np.ones(n_samples) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    shares = np.column_stack([memberships, np.ones(n_samples)]) * counted[:, None]
+    weight = np.repeat(shares[:, :, None], n_performers, axis=2)
+    with np.errstate(over="ignore", invalid="ignore"):
+        record = extended(np.zeros((N_PLANES, *weight.shape[1:])), weight, values)
+    return figures_of(record, periods_per_year)
