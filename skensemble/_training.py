@@ -223,10 +223,17 @@ def _memory(tasks: Sequence[_Task], X: Any, y: Any, classes: Any) -> tuple[dict[
     shared = _MEMORY.get()
     if shared is None:
         return {}, list(range(len(tasks)))
-    rows = joblib.hash((X, y, classes))
-    return shared, [
-        (rows, joblib.hash((task.estimator, task.train, task.test, dict(task.fit_params)))) for task in tasks
-    ]
+    rows = _hash((X, y, classes))
+    keys = [(rows, _hash((task.estimator, task.train, task.test, dict(task.fit_params)))) for task in tasks]
+    return shared, keys
+
+
+def _hash(value: Any) -> Any:
+    """A text that is the same for equal values; an object like no other where nobody can tell."""
+    try:
+        return joblib.hash(value)
+    except Exception:  # what cannot be pickled, such as a class made in a function, is not shared
+        return object()
 
 
 def outputs(model: Any, X: Any, classes: NDArray[Any] | None, **params: Any) -> Array:

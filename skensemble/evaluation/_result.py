@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from skensemble._checks import check_choice
 from skensemble._feedback import inferred_frequency
-from skensemble.evaluation._comparison import change_interval
+from skensemble.evaluation._comparison import Change, change_interval
 from skensemble.explanation import Explanation
 from skensemble.performance import performance_figures
 from skensemble.regimes import encode_memberships, regime_names
@@ -21,7 +21,8 @@ __all__ = ["WalkForward"]
 
 Array = NDArray[np.float64]
 
-_TRADING = ("win_rate", "n_trades", "profit_bps", "sharpe", "drawdown")
+_WINS = ["won", "lost", "win_rate", "win_rate_low", "win_rate_high"]
+_TRADING = ("n_trades", "profit_bps", "sharpe", "drawdown")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -215,14 +216,10 @@ class WalkForward:
         for word, labels in {f"worst_{by}": own, "worst_year": self._years}.items():
             if labels is not None and pd.Series(labels).nunique() > 1:
                 table[word] = pd.Series(dict(zip(table.index[pooled], self._worst(labels), strict=True)), dtype=object)
-        changes = [
-            (float("nan"),) * 3 if rival == self.rivals[0] else change_interval(*self._sums(rival, part), block=block)
-            for rival in self.rivals
-            for part in parts.T
-        ]
+        changes = [self._change(rival, part, block) for rival in self.rivals for part in parts.T]
         for column, values in zip(("change", "change_low", "change_high"), zip(*changes, strict=True), strict=True):
             table[column] = values
-        table["verdict"] = [getattr(change, "verdict", "") for change in changes]
+        table["verdict"] = ["" if np.isnan(change.change) else change.verdict for change in changes]
         return table
 
     def frame(self) -> pd.DataFrame:
@@ -262,41 +259,39 @@ class WalkForward:
         """Figures of every rival in every regime, as a ledger counts them."""
         wins = None if self.wins is None else self.wins.to_numpy()
         figures = performance_figures(shares, self.losses.to_numpy(), wins=wins, sample_weight=self.sample_weight)
+        chosen = ["n", "loss"] + ([] if wins is None else _WINS)
         if self.profits_bps is not None:
-            traded = self._by_moment(shares)
-            frequency = None if self.times is None else inferred_frequency(self.times)
-            trades = performance_figures(**traded, periods_per_year=frequency)
-            figures |= {name: value for name, value in trades.items() if name.startswith(_TRADING[1:])}
-        absent = (() if self.wins is not None else ("win_rate",)) + (
-            () if self.profits_bps is not None else _TRADING[1:]
-        )
-        absent += ("n_agreement", "agreement", *(("won", "lost") if self.wins is None else ()))
-        return pd.DataFrame({name: figure.T.ravel() for name, figure in figures.items() if not name.startswith(absent)})
+            parts = [self._trades(part) for part in (*shares.T, np.ones(len(self)))]
+            figures |= {name: np.vstack([part[name] for part in parts]) for name in parts[0]}
+            chosen += list(parts[0])
+        return pd.DataFrame({name: figures[name].T.ravel() for name in chosen})
 
-    def _by_moment(self, shares: Array) -> dict[str, Array]:
-        """Profits of every moment: the mean of its rows, which were held at the same time."""
+    def _trades(self, share: Array) -> dict[str, Array]:
+        """Figures of a part of the rows, where rows of one moment are one trade, the mean of theirs."""
         assert self.profits_bps is not None
         profits = self.profits_bps.to_numpy()
         traded = np.isfinite(profits)
-        counts = self.sample_weight[:, None] * traded
-        held = self._summed(counts)
-        earned = self._summed(counts * np.where(traded, profits, 0.0))
-        weight = self._summed(self.sample_weight[:, None])
-        means = np.divide(earned, held, out=np.full(earned.shape, np.nan), where=held > 0)
-        inside = np.divide(
-            self._summed(shares * self.sample_weight[:, None]),
-            weight,
-            out=np.zeros((len(weight), shares.shape[1])),
-            where=weight > 0,
+        weight = share * self.sample_weight
+        counted = weight[:, None] * traded
+        held = self._summed(counted)
+        means = self._summed(counted * np.where(traded, profits, 0.0)) / np.where(held > 0, held, 1.0)
+        inside = self._summed((weight > 0.0)[:, None].astype(float))[:, 0]
+        figures = performance_figures(
+            np.zeros((len(means), 0)),
+            np.full(means.shape, np.nan),
+            profits_bps=np.where(held > 0, means, np.nan),
+            sample_weight=self._summed(weight[:, None])[:, 0] / np.maximum(inside, 1.0),
+            periods_per_year=None if self.times is None else inferred_frequency(self.times),
         )
-        return {"memberships": inside, "losses": np.full(means.shape, np.nan), "profits_bps": means}
+        return {name: figure[-1] for name, figure in figures.items() if name.startswith(_TRADING)}
 
-    def _sums(self, rival: str, part: Array) -> tuple[Array, Array]:
-        """Losses of a rival and of the first one in a part of the rows, moment by moment."""
-        both = self.losses[[rival, self.rivals[0]]].to_numpy() * part[:, None]
+    def _change(self, rival: str, part: Array, block: int) -> Change:
+        """How a rival compares with the first one in a part of the rows, moment by moment."""
         inside = self._summed(part[:, None])[:, 0] > 0
-        summed = self._summed(both)[inside]
-        return summed[:, 0], summed[:, 1]
+        if rival == self.rivals[0] or not inside.any():
+            return Change(float("nan"), float("nan"), float("nan"))
+        both = self._summed(self.losses[[rival, self.rivals[0]]].to_numpy() * part[:, None])[inside]
+        return change_interval(both[:, 0], both[:, 1], block=block)
 
     def _summed(self, values: Array) -> Array:
         """Sums over the rows of each moment."""

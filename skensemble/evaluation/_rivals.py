@@ -172,6 +172,7 @@ def live_ensembles(
     rivals: Mapping[str, Any],
     stream: Stream,
     schedule: Schedule,
+    classes: NDArray[Any] | None,
     *,
     progress: Mapping[str, Progress],
 ) -> dict[str, Lived]:
@@ -185,6 +186,8 @@ def live_ensembles(
         The rows.
     schedule : Schedule
         When is trained on what, and which outcomes are known.
+    classes : ndarray of shape (n_classes,) or None
+        All classes, sorted.
     progress : mapping of str to Progress
         The task of each rival, with one part for each period.
 
@@ -204,7 +207,7 @@ def live_ensembles(
                 each.retrain(period, steps[name][number])
         for each in living.values():
             each.live(period)
-    return {name: each.lived() for name, each in living.items()}
+    return {name: each.lived(classes) for name, each in living.items()}
 
 
 class _Living:
@@ -225,7 +228,7 @@ class _Living:
         self.outcomes = np.asarray(stream.y)
         self.groups = labels_of_groups(stream.groups, len(self.outcomes))
         self.said: list[Explanation] = []
-        self.rivals: list[tuple[Array, Array]] = []
+        self.leaders: list[int] = []
         # What has been said and waits for its outcome, by first row; and the first row that waits.
         self.waiting: deque[tuple[int, Explanation]] = deque()
         self.pending = schedule.first
@@ -262,7 +265,7 @@ class _Living:
             piece = self.ensemble._explained(said[here], memberships[here], take_rows(features, here), index[here])
             self.said.append(piece)
             self.waiting.append((start, piece))
-            self.rivals.append(self._plain_rivals(said[here]))
+            self.leaders += self._best_so_far(said[here])
         self._remember(rows)
 
     def hand_back(self, known: int) -> None:
@@ -302,11 +305,10 @@ class _Living:
         if len(news):
             ensemble._learn(news)
 
-    def _plain_rivals(self, said: Array) -> tuple[Array, Array]:
-        """What equal weights say, and what the model with the least loss so far says."""
-        awake = awake_models(said)
-        leaders = [int(self.ensemble.ledger_.leaders(np.where(row, 0.0, np.nan)[None])[0]) for row in awake]
-        return weighted_mean(equal_weights(awake), said), said[np.arange(len(said)), leaders]
+    def _best_so_far(self, said: Array) -> list[int]:
+        """For each row the model, of those that speak, with the least loss until now."""
+        silent = np.where(awake_models(said), 0.0, np.nan)
+        return [int(self.ensemble.ledger_.leaders(row[None])[0]) for row in silent]
 
     def _remember(self, rows: slice) -> None:
         X = take_rows(self.stream.X, rows)
@@ -317,8 +319,10 @@ class _Living:
         """What stands before the ensemble in a Pipeline."""
         return self.pipeline[:-1] if isinstance(self.pipeline, Pipeline) and len(self.pipeline) > 1 else None
 
-    def lived(self) -> Lived:
+    def lived(self, classes: NDArray[Any] | None) -> Lived:
         """What came of it."""
-        explanation = joined(self.said)
-        equal, best = (np.concatenate(parts) for parts in zip(*self.rivals, strict=True))
-        return Lived(explanation.combined, self.pipeline, explanation, equal, best)
+        whole = joined(self.said)
+        whole = laid_out(whole, whole.models, whole.regimes, None if classes is None else classes.tolist())
+        said = whole.member_predictions
+        equal = weighted_mean(equal_weights(awake_models(said)), said)
+        return Lived(whole.combined, self.pipeline, whole, equal, said[np.arange(len(said)), self.leaders])

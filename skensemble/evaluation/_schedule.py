@@ -88,6 +88,10 @@ def make_schedule(
         At least one period, each with rows to learn from.
     """
     known = n_outcomes_known(np.arange(n_samples), n_samples=n_samples, times=times, label_horizon=outcome_delay)
+    if times is not None:
+        # Rows of one time are predicted together, with what the first of them may know, and learned from together.
+        first_of_time = times.searchsorted(times, side="left")
+        known = first_of_time[known[first_of_time]]
     first = _first_row(initial, n_samples, times)
     starts = _retrain_rows(refit_every, first, n_samples, times)
     periods = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -183,13 +184,15 @@ class _Walk(CallbackSupport, BaseEstimator):
                 raise ValueError(f"callbacks of {_OWNER} need scikit-learn 1.9 or later. Leave them out.")
             self.set_callbacks(*callbacks)
         whole = listened_to(self, len(rivals))
-        with whole.running():
-            n_periods = len(schedule.periods)
-            parts = {name: whole.part(name, number, n_periods) for number, name in enumerate(rivals)}
-            ensembles = {name: rival for name, rival in rivals.items() if ensemble_in(rival) is not None}
-            plain = {name: rival for name, rival in rivals.items() if name not in ensembles}
+        n_periods = len(schedule.periods)
+        parts = {name: whole.part(name, number, n_periods) for number, name in enumerate(rivals)}
+        ensembles = {name: rival for name, rival in rivals.items() if ensemble_in(rival) is not None}
+        plain = {name: rival for name, rival in rivals.items() if name not in ensembles}
+        with ExitStack() as running:
+            for part in (whole, *parts.values()):
+                running.enter_context(part.running())
             lived = live_plainly(plain, stream, schedule, classes, n_jobs=n_jobs, progress=parts)
-            lived |= live_ensembles(ensembles, stream, schedule, progress=parts)
+            lived |= live_ensembles(ensembles, stream, schedule, classes, progress=parts)
         return {name: lived[name] for name in rivals}
 
 

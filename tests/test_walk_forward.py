@@ -1,0 +1,670 @@
+"""What would have happened: the loop of a live process to the last bit, and nothing known before its time."""
+
+import pickle
+import warnings
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor, walk_forward
+from skensemble.evaluation import change_interval
+from skensemble.evaluation._schedule import make_schedule
+from skensemble.losses import AbsoluteLoss
+from skensemble.performance import mean_interval, sharpe_interval, wilson_interval
+from skensemble.regimes import OrderedRegimes, SingleRegime, VolatilityRegimes
+
+N, INITIAL = 160, 80
+COMBINERS = ["weighted_voting", "stacking", "dynamic"]
+every_combiner = pytest.mark.parametrize("combiner", COMBINERS)
+
+
+def made(n=N, seed=0, classes=False):
+    rng = np.random.RandomState(seed)
+    X = pd.DataFrame(rng.standard_normal((n, 3)), columns=list("abc"), index=pd.bdate_range("2019-06-03", periods=n))
+    state = (np.arange(n) // 20) % 2
+    signal = np.where(state == 0, X["a"], 2.0 * (X["b"] > 0) - 1.0)
+    y = pd.Series(signal + 0.3 * rng.standard_normal(n), X.index)
+    if classes:
+        y = pd.Series(np.select([y < -0.5, y > 0.5], ["down", "up"], "flat"), X.index)
+    return X, y, pd.Series(np.array(["line", "step"])[state], X.index)
+
+
+def ensemble(combiner="dynamic", classes=False, **params):
+    if classes:
+        models = [("tree", DecisionTreeClassifier(max_depth=2, random_state=0)), ("prior", DummyClassifier())]
+        return RegimeAwareEnsembleClassifier(models, combiner=combiner, cv=2, random_state=0, **params)
+    models = [("tree", DecisionTreeRegressor(max_depth=2, random_state=0)), ("mean", DummyRegressor())]
+    return RegimeAwareEnsembleRegressor(models, combiner=combiner, cv=2, random_state=0, **params)
+
+
+def by_hand(model, X, y, regimes=None, *, initial, refit_every, delay, groups=None):
+    """The loop that a user would write: outcomes come back with what was said, then a retrain, then the next row."""
+    n, said, told = len(X), {}, initial
+    model = clone(model).set_params(warm_start=True)
+    moments = [np.flatnonzero(X.index == moment) for moment in X.index.unique()]
+    firsts = {int(rows[0]): rows for rows in moments}
+
+    def known_before(row):
+        known = sum(1 for other in range(row) if other + delay <= row and X.index[other] < X.index[row])
+        return max(first for first in firsts if first <= known)
+
+    def some(values, rows):
+        return None if values is None else values.iloc[rows]
+
+    for start, rows in firsts.items():
+        if start < initial:
+            continue
+        known = known_before(start)
+        while told < known:
+            first = max(first for first in firsts if first <= told)
+            due = np.arange(told, min(known, first + len(firsts[first])))
+            explanation = said[first][due[0] - first : due[-1] - first + 1]
+            model.partial_update(predictions=explanation, y=y.iloc[due], groups=some(groups, due))
+            told = int(due[-1]) + 1
+        if start == initial or (refit_every and (start - initial) % refit_every == 0):
+            past = slice(0, known)
+            model.fit(X.iloc[past], y.iloc[past], regimes=some(regimes, past), groups=some(groups, past))
+            if known < start:
+                model.remember(X.iloc[known:start])
+        said[start] = model.explain(X.iloc[rows], regimes=some(regimes, rows))
+        model.remember(X.iloc[rows])
+    assert n > initial
+    return model, said
+
+
+def assert_same_walk(walk, name, model, said):
+    got = walk.explanations[name]
+    place = 0
+    for piece in said.values():
+        rows = slice(place, place + len(piece))
+        place += len(piece)
+        for field in ("combined", "weights", "member_predictions", "memberships", "contributions", "confidence"):
+            mine, theirs = getattr(got, field)[rows], getattr(piece, field)
+            np.testing.assert_array_equal(mine[..., : theirs.shape[-1]] if mine.ndim > 1 else mine, theirs)
+    assert place == len(got)
+    lived = walk.estimators[name]
+    assert lived.ledger_ == model.ledger_
+    pd.testing.assert_frame_equal(lived.weights_, model.weights_, check_exact=True)
+
+
+# The same as the loop by hand.
+
+
+@every_combiner
+@pytest.mark.parametrize("classes", [False, True])
+@pytest.mark.parametrize(("delay", "refit_every"), [(0, 30), (3, 25), (7, None)])
+def test_it_is_the_loop_of_a_live_process_bit_for_bit(combiner, classes, delay, refit_every):
+    X, y, regimes = made(classes=classes)
+    model = ensemble(combiner, classes, label_horizon=delay)
+    walk = walk_forward(
+        {"it": model}, X, y, regimes=regimes, initial=INITIAL, refit_every=refit_every, outcome_delay=delay
+    )
+    plan = {"initial": INITIAL, "refit_every": refit_every, "delay": delay}
+    assert_same_walk(walk, "it", *by_hand(model, X, y, regimes, **plan))
+
+
+@pytest.mark.parametrize("delay", [0, 4])
+@pytest.mark.parametrize(
+    "detector",
+    [
+        VolatilityRegimes("a", window=5),
+        OrderedRegimes(DecisionTreeRegressor, min_dwell=3),
+        lambda X: np.where(X["a"] > 0, "up", "down"),
+        None,
+    ],
+    ids=["windows", "dwelling", "function", "none"],
+)
+def test_detectors_that_look_back_see_every_row(detector, delay):
+    X, y, _ = made()
+    if isinstance(detector, OrderedRegimes):
+        detector = OrderedRegimes(min_dwell=3, columns=["a"], by="a")
+    model = ensemble(regime_detector=detector, label_horizon=delay)
+    walk = walk_forward({"it": model}, X, y, initial=INITIAL, refit_every=30, outcome_delay=delay)
+    assert_same_walk(walk, "it", *by_hand(model, X, y, initial=INITIAL, refit_every=30, delay=delay))
+    if isinstance(detector, VolatilityRegimes):
+        # Only the rows at the very beginning have no window behind them.
+        assert (walk.memberships.sum(axis=1) == 1).all()
+
+
+def panel(n_days=60, assets=("AAA", "BBB", "CCC")):
+    rng = np.random.RandomState(1)
+    days = pd.bdate_range("2020-01-01", periods=n_days).repeat(len(assets))
+    X = pd.DataFrame(rng.standard_normal((len(days), 2)), columns=["a", "b"], index=days)
+    y = pd.Series(X["a"].to_numpy() + 0.5 * rng.standard_normal(len(days)), days)
+    return X, y, pd.Series(np.tile(assets, n_days), days)
+
+
+@every_combiner
+@pytest.mark.parametrize("delay", [0, 6])
+def test_rows_of_one_timestamp_live_together(combiner, delay):
+    X, y, groups = panel()
+    model = ensemble(combiner, label_horizon=delay)
+    walk = walk_forward({"it": model}, X, y, groups=groups, initial=90, refit_every=45, outcome_delay=delay)
+    assert_same_walk(walk, "it", *by_hand(model, X, y, groups=groups, initial=90, refit_every=45, delay=delay))
+    by_group = walk.estimators["it"].group_ledger_
+    assert by_group.regimes == ("AAA", "BBB", "CCC")
+    counts = by_group.frame().query("window == 'lifetime' and performer == 'ensemble'").set_index("regime")["n"]
+    assert counts["AAA"] == counts["pooled"] / 3
+
+
+# Nothing before its time.
+
+
+@every_combiner
+@pytest.mark.parametrize("delay", [1, 5])
+def test_an_altered_future_moves_nothing_before_it_is_known(combiner, delay):
+    X, y, regimes = made()
+    changed = 120
+    later = y.copy()
+    later.iloc[changed] += 50.0
+    rivals = {"it": ensemble(combiner, label_horizon=delay), "tree": DecisionTreeRegressor(random_state=0)}
+    plan = {"initial": INITIAL, "refit_every": 25, "outcome_delay": delay, "regimes": regimes}
+    one, other = (walk_forward(rivals, X, target, **plan) for target in (y, later))
+    heard = changed + max(delay, 1) - INITIAL
+    for name in one.rivals:
+        np.testing.assert_array_equal(one.predictions[name][:heard], other.predictions[name][:heard])
+    for field in ("weights", "confidence", "memberships", "member_predictions"):
+        mine, theirs = (getattr(walk.explanations["it"], field)[:heard] for walk in (one, other))
+        np.testing.assert_array_equal(mine, theirs)
+    assert not one.predictions.iloc[heard:].equals(other.predictions.iloc[heard:])
+    # Features of later rows, and later rows themselves, do not matter either.
+    moved = X.copy()
+    moved.iloc[changed:] = 7.0
+    again = walk_forward(rivals, moved, y, **plan)
+    short = walk_forward(rivals, X[:changed], y[:changed], **plan | {"regimes": regimes[:changed]})
+    for walk in (again, short):
+        pd.testing.assert_frame_equal(
+            walk.predictions[: changed - INITIAL], one.predictions[: changed - INITIAL], check_exact=True
+        )
+
+
+def test_outcomes_of_one_timestamp_do_not_know_each_other():
+    X, y, _ = panel()
+    later = y.copy()
+    later.iloc[120] += 50.0  # the first of three rows of its day
+    one, other = (walk_forward({"it": ensemble()}, X, target, initial=90) for target in (y, later))
+    np.testing.assert_array_equal(one.predictions["it"][:33], other.predictions["it"][:33])
+    assert not np.array_equal(one.predictions["it"][33:], other.predictions["it"][33:])
+
+
+def test_a_label_longer_than_the_delay_is_refused():
+    X, y, _ = made()
+    with pytest.raises(ValueError, match=r"outcome_delay of walk_forward is shorter than label_horizon=5.*'it'"):
+        walk_forward({"it": ensemble(label_horizon=5)}, X, y, initial=INITIAL)
+    with pytest.raises(ValueError, match="Pass outcome_delay='7D' or more"):
+        walk_forward({"it": ensemble(label_horizon="7D")}, X, y, initial=INITIAL, outcome_delay=2)
+    walk_forward({"it": ensemble(label_horizon="7D")}, X, y, initial=INITIAL, outcome_delay="7D")
+
+
+# When is trained on what.
+
+
+def periods(n=20, times=None, **words):
+    words = {"initial": 8, "refit_every": None, "window": None, "outcome_delay": 0} | words
+    return [(p.train.start, p.train.stop, p.start, p.stop) for p in make_schedule(n, times, **words).periods]
+
+
+def test_rows_and_calendars_say_when_to_retrain():
+    assert periods() == [(0, 8, 8, 20)]
+    assert periods(refit_every=5) == [(0, 8, 8, 13), (0, 13, 13, 18), (0, 18, 18, 20)]
+    assert periods(refit_every=6, window=4, outcome_delay=3) == [(2, 6, 8, 14), (8, 12, 14, 20)]
+    days = pd.date_range("2023-12-25", periods=20)
+    assert periods(times=days, initial="2023-12-28", refit_every="YS") == [(0, 3, 3, 7), (0, 7, 7, 20)]
+    assert periods(times=days, refit_every="7D", window="5D") == [(3, 8, 8, 15), (10, 15, 15, 20)]
+    assert periods(times=days, outcome_delay="2D", window=3) == [(4, 7, 8, 20)]
+    assert periods(times=days.tz_localize("UTC"), initial="2023-12-28")[0][2] == 3
+    # Rows of one time are never parted.
+    twice = days[:10].repeat(2)
+    assert periods(times=twice, initial=7, refit_every=5) == [(0, 6, 6, 10), (0, 10, 10, 16), (0, 16, 16, 20)]
+    assert periods(times=twice, outcome_delay=3) == [(0, 6, 8, 20)]
+
+
+def test_a_training_ends_before_the_first_outcome_that_is_not_known():
+    X, y, _ = made()
+
+    class Counts(RegressorMixin, BaseEstimator):
+        def fit(self, X, y):
+            self.last_ = X.index[-1]
+            self.n_ = len(X)
+            return self
+
+        def predict(self, X):
+            return np.full(len(X), float(self.n_))
+
+    walk = walk_forward({"it": Counts()}, X, y, initial=100, refit_every=20, window=50, outcome_delay=4)
+    assert walk.predictions["it"].unique().tolist() == [50.0]
+    assert walk.estimators["it"].last_ == X.index[140 - 4]
+    assert walk.trainings["judged_from"].tolist() == [X.index[100], X.index[120], X.index[140]]
+    assert walk.trainings["n_judged"].tolist() == [20, 20, 20]
+
+
+class Counting(RegressorMixin, BaseEstimator):
+    fits: ClassVar[list[float]] = []
+
+    def __init__(self, slope=1.0):
+        self.slope = slope
+
+    def fit(self, X, y):
+        Counting.fits.append(self.slope)
+        return self
+
+    def predict(self, X):
+        return self.slope * X["a"].to_numpy()
+
+
+def test_equal_trainings_are_made_once():
+    fits = Counting.fits
+    fits.clear()
+    X, y, _ = made()
+
+    def pool(combiner, *slopes):
+        models = [(f"m{slope}", Counting(slope)) for slope in slopes]
+        return RegimeAwareEnsembleRegressor(models, combiner=combiner, cv=2, random_state=0)
+
+    rivals = {combiner: pool(combiner, 1.0, 0.5) for combiner in COMBINERS}
+    alone = walk_forward({"dynamic": rivals["dynamic"]}, X, y, initial=INITIAL, refit_every=40)
+    n_fits = len(fits)
+    assert n_fits == 2 * 2 * 3
+    fits.clear()
+    walk = walk_forward(rivals, X, y, initial=INITIAL, refit_every=40)
+    assert len(fits) == n_fits
+    assert walk.predictions["dynamic"].equals(alone.predictions["dynamic"])
+    fits.clear()
+    walk_forward(rivals | {"other": pool("dynamic", 1.0, 0.2)}, X, y, initial=INITIAL, refit_every=40)
+    assert len(fits) == n_fits * 3 // 2
+
+
+# Rivals.
+
+
+def test_any_estimator_may_be_a_rival_and_the_plain_ones_are_always_there():
+    X, y, regimes = made()
+    rivals = {
+        "line": LinearRegression(),
+        "scaled": make_pipeline(StandardScaler(), Ridge()),
+        "ensemble": ensemble(),
+        "behind a scaler": make_pipeline(StandardScaler(), ensemble("stacking")),
+    }
+    walk = walk_forward(rivals, X, y, regimes=regimes, initial=INITIAL, refit_every=40)
+    assert walk.rivals == (*rivals, "equal weights", "best single")
+    line = LinearRegression()
+    for start in (80, 120):
+        now = slice(start - 80, start - 40)
+        expected = line.fit(X[:start], y[:start]).predict(X[start : start + 40])
+        np.testing.assert_array_equal(walk.predictions["line"][now], expected)
+    said = walk.explanations["ensemble"].member_predictions[:, :, 0]
+    np.testing.assert_array_equal(walk.predictions["equal weights"], 0.5 * said[:, 0] + 0.5 * said[:, 1])
+    best = walk.predictions["best single"].to_numpy()[:, None]
+    assert (best == said).any(axis=1).all()
+    assert walk.estimators["behind a scaler"][-1].ledger_.frame()["n"].max() > 80
+
+
+def test_the_best_single_model_is_the_one_of_least_loss_until_then():
+    X, y, _ = made()
+    walk = walk_forward({"it": ensemble(label_horizon=5)}, X, y, initial=INITIAL, outcome_delay=5)
+    fold = walk.estimators["it"].out_of_fold_
+    said = np.concatenate([fold.predictions, walk.explanations["it"].member_predictions])[:, :, 0]
+    came = np.concatenate([fold.targets[:, 0], walk.outcome])
+    first = len(fold.targets)
+    for row in (0, 6, 30, 79):
+        known = np.r_[0:first, first : first + max(row - 4, 0)]
+        least = ((said[known] - came[known, None]) ** 2).mean(axis=0).argmin()
+        assert walk.predictions["best single"].iloc[row] == said[first + row, least]
+
+
+def test_pools_of_other_models_have_rivals_of_their_own():
+    X, y, _ = made()
+    other = RegimeAwareEnsembleRegressor([("ridge", Ridge()), ("mean", DummyRegressor())], cv=2)
+    walk = walk_forward({"a": ensemble(), "b": ensemble("stacking"), "c": other}, X, y, initial=INITIAL)
+    assert walk.rivals[3:] == ("equal weights", "best single", "equal weights of c", "best single of c")
+
+
+def test_a_detector_of_its_own_comes_before_the_regimes_that_were_passed():
+    X, y, regimes = made()
+    rivals = {"with": ensemble(), "without": ensemble(regime_detector=SingleRegime())}
+    walk = walk_forward(rivals, X, y, regimes=regimes, initial=INITIAL)
+    assert walk.explanations["with"].regimes == ("line", "step")
+    assert walk.explanations["without"].regimes == ("all",)
+    assert walk.regimes.equals(regimes[INITIAL:].rename("regime").astype(object))
+    found = walk_forward({"it": ensemble(regime_detector=lambda X: X["a"] > 0)}, X, y, initial=INITIAL)
+    assert found.memberships.columns.tolist() == [False, True]
+    assert (found.regimes == (X["a"][INITIAL:] > 0)).all()
+
+
+def test_a_new_class_is_learned_at_the_next_training():
+    X, y, _ = made(classes=True)
+    y.iloc[100:] = y.iloc[100:].where(y.iloc[100:] != "flat", "new")
+    y.iloc[:100] = y.iloc[:100].where(y.iloc[:100] != "flat", "up")
+    rivals = {"it": ensemble(classes=True), "line": LogisticRegression()}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The classes were", UserWarning)
+        walk = walk_forward(rivals, X, y, initial=INITIAL, refit_every=40)
+    assert walk.probabilities["it"].columns.tolist() == ["down", "new", "up"]
+    before, after = walk.probabilities["it"]["new"][:40], walk.probabilities["it"]["new"][40:]
+    assert (before == 0).all()
+    assert after.mean() > 0
+    assert np.isfinite(walk.losses.to_numpy()).all()
+    np.testing.assert_allclose(walk.probabilities["it"].sum(axis=1), 1.0)
+
+
+def test_rows_of_weight_zero_count_nowhere():
+    X, y, regimes = made()
+    weight = np.where(np.arange(N) % 4, 1.0, 0.0)
+    spoiled = y.where(weight > 0, 1e3)
+    rivals = {"it": ensemble(), "tree": DecisionTreeRegressor(random_state=0)}
+    one, other = (
+        walk_forward(rivals, X, target, regimes=regimes, sample_weight=weight, initial=INITIAL, refit_every=30)
+        for target in (y, spoiled)
+    )
+    pd.testing.assert_frame_equal(one.predictions, other.predictions, check_exact=True)
+    pd.testing.assert_frame_equal(one.report(), other.report())
+    assert one.report().query("regime == 'pooled'")["n"].tolist() == [60.0] * 4
+
+
+# What travels, and what stays as it was.
+
+
+@pytest.mark.parametrize("kind", ["array", "list", "polars"])
+def test_any_table_will_do(kind):
+    X, y, regimes = made()
+    polars = pytest.importorskip("polars") if kind == "polars" else None
+    given = {
+        "array": lambda: (X.to_numpy(), y.to_numpy()),
+        "list": lambda: (X.to_numpy().tolist(), y.tolist()),
+        "polars": lambda: (polars.DataFrame(X.to_dict("list")), y.to_numpy()),
+    }[kind]()
+    rivals = {"it": ensemble(), "line": LinearRegression()}
+    plan = {"initial": INITIAL, "refit_every": 30}
+    walk = walk_forward(rivals, *given, regimes=regimes.tolist(), **plan)
+    same = walk_forward(rivals, X, y, regimes=regimes, **plan)
+    np.testing.assert_allclose(walk.predictions, same.predictions, rtol=1e-12)
+    assert walk.predictions.index.tolist() == list(range(INITIAL, N))
+    assert walk.times is None
+
+
+def test_nothing_that_is_passed_is_changed_and_the_result_travels():
+    X, y, _ = made()
+    rivals = {"it": ensemble(regime_detector=VolatilityRegimes("a", window=5)), "line": LinearRegression()}
+    before = X.copy(), y.copy()
+    walk = walk_forward(rivals, X, y, initial=INITIAL, refit_every=40)
+    pd.testing.assert_frame_equal(X, before[0])
+    pd.testing.assert_series_equal(y, before[1])
+    assert not hasattr(rivals["line"], "coef_")
+    assert not hasattr(rivals["it"], "combiner_")
+    assert rivals["it"].warm_start is False
+    again = pickle.loads(pickle.dumps(walk))
+    pd.testing.assert_frame_equal(again.report(), walk.report())
+    # The ensemble goes on from where it stands.
+    lived = again.estimators["it"]
+    assert lived.partial_update(X[-3:].set_axis(X.index[-3:] + pd.Timedelta(days=30)), y[-3:].to_numpy()) is lived
+
+
+def test_side_by_side_is_one_after_the_other():
+    X, y, _ = made()
+    rivals = {f"depth {depth}": DecisionTreeRegressor(max_depth=depth, random_state=0) for depth in (1, 2, 3)}
+    one, two = (walk_forward(rivals, X, y, initial=INITIAL, refit_every=10, n_jobs=n_jobs) for n_jobs in (1, 2))
+    pd.testing.assert_frame_equal(one.predictions, two.predictions, check_exact=True)
+
+
+def test_callbacks_hear_of_every_training():
+    pytest.importorskip("sklearn.callback", reason="scikit-learn 1.9")
+
+    class Listener:
+        heard: list
+
+        def __init__(self):
+            self.heard = []
+
+        def setup(self, estimator, context):
+            self.heard.append("setup")
+
+        def teardown(self, estimator, context):
+            self.heard.append("teardown")
+
+        def on_fit_task_begin(self, estimator, context):
+            self.heard.append(("begin", context.task_name))
+
+        def on_fit_task_end(self, estimator, context):
+            self.heard.append(("end", context.task_name))
+
+    listener = Listener()
+    X, y, _ = made()
+    rivals = {"it": ensemble(), "line": LinearRegression()}
+    walk = walk_forward(rivals, X, y, initial=INITIAL, refit_every=40, callbacks=[listener])
+    assert listener.heard[0] == "setup"
+    assert listener.heard[-1] == "teardown"
+    for when in ("begin", "end"):
+        names = [event[1] for event in listener.heard if event[0] == when]
+        assert names.count("it") == names.count("line") == 1
+        assert names.count("period 0") == names.count("period 1") == 2
+    silent = walk_forward(rivals, X, y, initial=INITIAL, refit_every=40)
+    pd.testing.assert_frame_equal(walk.predictions, silent.predictions, check_exact=True)
+
+
+# Tables.
+
+
+class Says(RegressorMixin, BaseEstimator):
+    """Repeats a column."""
+
+    def __init__(self, column="a"):
+        self.column = column
+
+    def fit(self, X, y):
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def predict(self, X):
+        return X[self.column].to_numpy()
+
+
+def test_figures_by_hand():
+    index = pd.DatetimeIndex(["2019-12-30", "2019-12-31", "2020-01-01", "2020-01-02", "2020-01-03", "2020-01-06"])
+    X = pd.DataFrame({"a": [0, 0, 1.0, -1.0, 1.0, 0.0], "b": [0, 0, 1.0, 1.0, 1.0, 1.0]}, index=index)
+    y = pd.Series([0, 0, 0.01, 0.02, -0.01, 0.03], index)
+    regimes = ["x", "x", "calm", "calm", "wild", "wild"]
+    rivals = {"a": Says("a"), "b": Says("b")}
+    walk = walk_forward(rivals, X, y, returns=y, regimes=regimes, initial=2, cost_bps=10, loss=AbsoluteLoss())
+    # a is long, short, long, out: four changes of side; b is long throughout: one.
+    assert walk.sides["a"].tolist() == [1, -1, 1, 0]
+    np.testing.assert_allclose(walk.profits_bps["a"], [90, -210, -110, -10])
+    np.testing.assert_allclose(walk.profits_bps["b"], [90, 200, -100, 300])
+    np.testing.assert_allclose(walk.losses["a"], [0.99, 1.02, 1.01, 0.03])
+    report = walk.report(block=2).set_index(["rival", "regime"])
+    pooled, wild = report.loc[("b", "pooled")], report.loc[("b", "wild")]
+    profits = np.array([90.0, 200, -100, 300])
+    assert (pooled["n"], wild["n"]) == (4, 2)
+    assert (pooled["won"], pooled["lost"], pooled["n_trades"]) == (3, 1, 4)
+    np.testing.assert_allclose(pooled[["win_rate_low", "win_rate_high"]].tolist(), wilson_interval(3, 4))
+    assert pooled["profit_bps"] == pytest.approx(profits.mean())
+    np.testing.assert_allclose(
+        pooled[["profit_bps_low", "profit_bps_high"]].tolist(), mean_interval(profits.mean(), profits.std(ddof=1), 4)
+    )
+    assert pooled["sharpe"] == pytest.approx(profits.mean() / profits.std(ddof=1))
+    assert pooled["drawdown_bps"] == 100
+    assert report.loc[("a", "pooled"), "drawdown_bps"] == pytest.approx(330)
+    assert pooled["worst_regime"] == "wild"
+    assert report.loc[("a", "pooled"), "worst_regime"] == "calm"
+    change = change_interval(walk.losses["b"], walk.losses["a"], block=2)
+    assert pooled[["change", "change_low", "change_high"]].tolist() == list(change)
+    assert pooled["verdict"] == change.verdict
+    assert report.loc[("a", "pooled"), "verdict"] == ""
+    assert "worst_year" not in report
+    frame = walk.frame()
+    assert frame.columns.tolist() == [
+        *("row", "rival", "prediction", "outcome", "loss", "regime", "side", "profit_bps"),
+    ]
+    assert frame.query("rival == 'b'")["profit_bps"].tolist() == walk.profits_bps["b"].tolist()
+    assert "Walk forward over 4 rows" in repr(walk)
+
+
+def test_the_worst_year_is_the_one_of_least_profit():
+    X, y, _ = made()
+    walk = walk_forward({"a": Says("a"), "b": Says("b")}, X, y / 100, returns=y / 100, initial=INITIAL)
+    years = walk.profits_bps["b"].groupby(walk.times.year).mean()
+    assert len(years) == 2
+    report = walk.report().set_index("rival")
+    assert report.loc["b", "worst_year"] == years.idxmin()
+
+
+def test_rows_of_one_timestamp_are_one_trade():
+    X, y, groups = panel()
+    walk = walk_forward({"a": Says("a")}, X, y / 100, returns=y / 100, groups=groups, initial=90, cost_bps=1)
+    report = walk.report().iloc[0]
+    daily = walk.profits_bps["a"].groupby(walk.times).mean()
+    assert report["n"] == 90
+    assert report["n_trades"] == len(daily) == 30
+    assert report["sharpe"] == pytest.approx(daily.mean() / daily.std())
+    low, high = sharpe_interval(daily.mean() / daily.std(), 30, daily.skew() * 28 / np.sqrt(30 * 29), _kurtosis(daily))
+    assert (report["sharpe_low"], report["sharpe_high"]) == pytest.approx((low, high))
+    # An asset changes its side by itself.
+    sides = walk.sides["a"].to_numpy().reshape(30, 3)
+    paid = 100 * np.sign(sides) * y[90:].to_numpy().reshape(30, 3) - walk.profits_bps["a"].to_numpy().reshape(30, 3)
+    np.testing.assert_allclose(paid, np.vstack([np.ones((1, 3)), sides[1:] != sides[:-1]]), atol=1e-9)
+    by_group = walk.report(by="group").set_index("group")
+    assert by_group.loc["AAA", "n"] == by_group.loc["AAA", "n_trades"] == 30
+    assert by_group.loc["AAA", "profit_bps"] == pytest.approx(walk.profits_bps["a"][0::3].mean())
+
+
+def _kurtosis(values):
+    gap = values - values.mean()
+    return float(len(values) * (gap**4).sum() / (gap**2).sum() ** 2)
+
+
+def test_classes_are_right_or_wrong_and_stand_for_the_side_that_paid():
+    X, y, regimes = made(classes=True)
+    returns = np.select([y == "up", y == "down"], [0.01, -0.02], 0.0) + 0.001 * X["c"].to_numpy()
+    rivals = {"tree": DecisionTreeClassifier(max_depth=2, random_state=0), "it": ensemble(classes=True)}
+    walk = walk_forward(rivals, X, y, regimes=regimes, returns=returns, initial=INITIAL, refit_every=40)
+    said = walk.predictions["tree"]
+    np.testing.assert_array_equal(walk.wins["tree"], said == y[INITIAL:])
+    taken = said.map({"up": 1.0, "down": -1.0, "flat": 0.0})
+    np.testing.assert_array_equal(walk.sides["tree"], taken)
+    np.testing.assert_allclose(walk.profits_bps["tree"].fillna(0), 1e4 * taken * returns[INITIAL:])
+    assert walk.loss == "LogLoss"
+    report = walk.report()
+    assert report["win_rate"].between(0, 1).all()
+    blunt = walk_forward(rivals | {"blunt": RidgeClassifier()}, X, y, initial=INITIAL)
+    assert blunt.loss == "share of wrong classes"
+    np.testing.assert_array_equal(blunt.losses["tree"], blunt.predictions["tree"] != y[INITIAL:])
+
+
+def test_weights_and_what_the_models_said_come_as_tables():
+    X, y, _ = made()
+    walk = walk_forward({"it": ensemble(), "line": LinearRegression()}, X, y, initial=INITIAL)
+    weights, said = walk.weights["it"], walk.member_predictions["it"]
+    assert weights.columns.tolist() == said.columns.tolist() == ["tree", "mean"]
+    assert weights.index.equals(X.index[INITIAL:])
+    np.testing.assert_allclose((weights * said).sum(axis=1), walk.predictions["it"])
+    frame = walk.frame()
+    assert frame["confidence"].notna().sum() == len(walk)
+    X, y, _ = made(classes=True)
+    walk = walk_forward({"it": ensemble(classes=True)}, X, y, initial=INITIAL)
+    assert walk.member_predictions["it"].columns.names == ["model", "class"]
+
+
+def test_a_difference_that_is_chance_is_called_so():
+    rng = np.random.RandomState(0)
+    losses = rng.chisquare(1, (1000, 2))
+    assert change_interval(losses[:, 0], losses[:, 1]).verdict == "not distinguishable"
+    assert change_interval(0.5 * losses[:, 0], losses[:, 0]).verdict == "distinguishable: less loss"
+    assert change_interval(2 * losses[:, 0], losses[:, 0]).verdict == "distinguishable: more loss"
+    assert np.isnan(change_interval([1.0, 1.0], [0.0, 0.0]).change)
+
+
+def test_intervals_of_differences_hold_the_truth_about_as_often_as_they_say():
+    """Losses in clusters of twenty rows: rows drawn one by one would be far too sure."""
+    rng = np.random.RandomState(0)
+    inside = alone = 0
+    for _ in range(100):
+        common, own = rng.chisquare(2, (40, 1, 1)), rng.chisquare(2, (40, 1, 2))
+        losses = (common * own * np.ones((1, 20, 1))).reshape(800, 2)
+        blocks, rows = (change_interval(*losses.T, block=block) for block in (40, 1))
+        inside += blocks.low <= 0 <= blocks.high
+        alone += rows.low <= 0 <= rows.high
+    assert 85 <= inside <= 99
+    assert alone < 60
+
+
+# What is wrong gets a sentence.
+
+
+def call(**changes):
+    X, y, regimes = made()
+    given = {"estimator": {"it": DummyRegressor()}, "X": X, "y": y, "initial": INITIAL} | changes
+    if changes.get("regimes") == "good":
+        given["regimes"] = regimes
+    return walk_forward(given.pop("estimator"), given.pop("X"), given.pop("y"), **given)
+
+
+WRONG = {
+    "no rival": ({"estimator": {}}, "estimator of walk_forward is empty"),
+    "a class": ({"estimator": {"it": Ridge}}, r"The rival 'it' of walk_forward must be an estimator.*got <class"),
+    "a taken name": ({"estimator": {"equal weights": Ridge()}}, "names a rival 'equal weights'"),
+    "two tasks": ({"estimator": {"a": Ridge(), "b": LogisticRegression()}}, r"mixes classifiers and regressors: \['b'"),
+    "too late": ({"initial": 500}, "initial of walk_forward is 500, which puts the first judged row at 500 of 160"),
+    "no past": ({"initial": 0}, "must be rows before it"),
+    "no number": ({"initial": "soon"}, "initial of walk_forward must be a number of rows, or the time"),
+    "no times": ({"X": np.zeros((N, 1)), "y": np.zeros(N), "initial": "2019-08-01"}, "the rows of X have no times"),
+    "no step": ({"refit_every": "sometimes"}, "refit_every of walk_forward must be a number of rows.*got 'sometimes'"),
+    "no rows": ({"refit_every": 0}, "refit_every of walk_forward must be an integer of at least 1; got 0"),
+    "window without times": (
+        {"X": np.zeros((N, 1)), "y": np.zeros(N), "window": "5D"},
+        "window of walk_forward is '5D', a length of time",
+    ),
+    "nothing known": ({"outcome_delay": 90}, "finds nothing to learn from before row 80.*outcome_delay=90"),
+    "a negative delay": ({"outcome_delay": -1}, "must be a number of rows .0 or more.*got -1"),
+    "a short y": ({"y": np.zeros(3)}, "has 160 rows and y has 3"),
+    "a missing outcome": ({"y": np.full(N, np.nan)}, "y of walk_forward has no outcome in row 0"),
+    "short regimes": ({"regimes": ["a"]}, "regimes has 1 rows but X has 160"),
+    "short returns": ({"returns": [0.1]}, "returns must hold one finite number for each of the 160 rows"),
+    "short groups": ({"groups": ["a"]}, "groups must hold one label for each of the 160 rows"),
+    "a missing group": ({"groups": [None] * N}, "groups must hold one label for each row; got None in row 0"),
+    "a negative cost": ({"cost_bps": -1}, "cost_bps of walk_forward must be a number of at least 0; got -1"),
+    "no loss": ({"loss": "mae"}, "loss of walk_forward must be a Loss such as SquaredLoss"),
+    "negative weights": ({"sample_weight": -np.ones(N)}, "sample_weight must hold one finite number"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=WRONG)
+def test_what_is_wrong_gets_a_sentence(wrong):
+    changes, sentence = WRONG[wrong]
+    with pytest.raises(ValueError, match=sentence):
+        call(**changes)
+
+
+def test_a_report_by_groups_needs_groups():
+    walk = call()
+    with pytest.raises(ValueError, match="needs groups: pass groups= to walk_forward"):
+        walk.report(by="group")
+    with pytest.raises(ValueError, match="by of report must be one of 'group', 'regime'; got 'asset'"):
+        walk.report(by="asset")
+
+
+def test_a_rival_without_an_answer_is_named():
+    class Silent(Says):
+        def predict(self, X):
+            return np.full(len(X), np.nan)
+
+    with pytest.raises(ValueError, match="The rival 'it' has no finite prediction for row 80"):
+        call(estimator={"it": Silent()})
+
+
+def test_times_out_of_order_are_refused():
+    X, y, _ = made()
+    with pytest.raises(ValueError, match="must be in time order"):
+        walk_forward(DummyRegressor(), X[::-1], y[::-1], initial=INITIAL)
+
+
+def test_a_classifier_alone_has_its_class_for_a_name():
+    X, y, _ = made(classes=True)
+    walk = walk_forward(DummyClassifier(), X, y, initial=INITIAL)
+    assert walk.rivals == ("DummyClassifier",)
