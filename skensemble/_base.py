@@ -192,6 +192,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     _idle: NDArray[np.intp]
     group_ledger_: Ledger | None
     _moments: Array
+    _group_moments: Array | None
     _sides: Array | None
     _spread_levels: Array
 
@@ -602,22 +603,41 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         weights = self.combiner_.weights(said, inside)
         return pd.DataFrame(weights.T, index=pd.Index(self.model_names_, name="model"), columns=columns)
 
-    def performance_report(self) -> pd.DataFrame:
+    def performance_report(self, by: str = "regime") -> pd.DataFrame:
         """Compare the models, the ensemble and its plain rivals on outcomes that they had not seen.
 
         The record starts with the out-of-fold rows of `fit` and goes on with every `partial_update`. The ensemble's
         figures are those of what it said, or would have said, before each outcome was known; "best so far" is the
         single model with the lowest loss until then, "equal weights" the plain mean.
 
+        Parameters
+        ----------
+        by : {"regime", "group"}, default="regime"
+            What the outcomes are told apart by; groups have no recent window.
+
         Returns
         -------
         pandas.DataFrame
             The frame of `Ledger` with the column ``score``: R² of numbers (against the variance of all outcomes in the
-            regime), accuracy of classes; higher is better.
+            regime or group), accuracy of classes; higher is better.
+
+        Raises
+        ------
+        ValueError
+            If ``by`` is none of these, or there are no groups.
         """
         check_is_fitted(self, "combiner_")
-        moments = None if hasattr(self, "classes_") else self._moments
-        return with_scores(self.ledger_.frame(), moments, self.regimes_)
+        who = type(self).__name__
+        check_choice(by, "by", f"performance_report of {who}", ("regime", "group"))
+        ledger, moments = self.ledger_, self._moments
+        if by == "group":
+            if self.group_ledger_ is None or self._group_moments is None:
+                raise ValueError(f"{who} knows no groups: pass groups= to fit or partial_update.")
+            ledger, moments = self.group_ledger_, self._group_moments
+        report = with_scores(ledger.frame(), None if hasattr(self, "classes_") else moments, ledger.regimes)
+        if by == "group":
+            report = report[report["window"] == "lifetime"].rename(columns={"regime": "group"}).reset_index(drop=True)
+        return report
 
     def get_metadata_routing(self) -> MetadataRouter:
         """List who asks for which metadata.

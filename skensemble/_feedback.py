@@ -106,7 +106,7 @@ def figures_after(
     Parameters
     ----------
     figures : mapping of str to object
-        What was counted so far: ``ledger_``, ``group_ledger_`` and ``_moments``; other entries are not looked at.
+        What was counted so far: ``ledger_`` and ``_moments``, and the same by group; other entries are not looked at.
     news : Outcomes
         What came true, of rows of positive weight.
     combined : ndarray of shape (n_samples, n_outputs)
@@ -128,15 +128,22 @@ def figures_after(
         return recorded(ledger, news, combined, weights, inside, sides=sides, known=known)
 
     new = slice(None) if known is None else ~known
-    by_group = figures["group_ledger_"]
-    if news.groups is not None:
-        by_group = _with_groups(by_group, figures["ledger_"], news.groups)
-        by_group = after(by_group, encode_memberships(news.groups, by_group.regimes, len(news)))
-    return {
+
+    def moments_after(moments: Array | None, inside: Array) -> Array:
+        return outcome_moments(moments, news.targets[new], inside[new], news.counted[new])
+
+    found = {
         "ledger_": after(figures["ledger_"], news.memberships),
-        "group_ledger_": by_group,
-        "_moments": outcome_moments(figures["_moments"], news.targets[new], news.memberships[new], news.counted[new]),
+        "group_ledger_": figures["group_ledger_"],
+        "_moments": moments_after(figures["_moments"], news.memberships),
+        "_group_moments": figures["_group_moments"],
     }
+    if news.groups is not None:
+        by_group = _with_groups(found["group_ledger_"], figures["ledger_"], news.groups)
+        inside = encode_memberships(news.groups, by_group.regimes, len(news))
+        found["group_ledger_"] = after(by_group, inside)
+        found["_group_moments"] = moments_after(found["_group_moments"], inside)
+    return found
 
 
 def _with_groups(by_group: Ledger | None, ledger: Ledger, groups: NDArray[Any]) -> Ledger:

@@ -123,10 +123,11 @@ def learned(
     if carried is None:
         frequency = inferred_frequency(index) if periods_per_year is None else periods_per_year
         ledger = Ledger(names, regimes, lookback=lookback, periods_per_year=frequency)
-        figures = {"ledger_": ledger, "group_ledger_": None, "_moments": None}
+        figures = {"ledger_": ledger, "group_ledger_": None, "_moments": None, "_group_moments": None}
         idle, until = np.zeros(len(names), dtype=np.intp), None
     else:
-        figures = {"ledger_": carried.ledger, "group_ledger_": carried.by_group, "_moments": past["_moments"]}
+        figures = {"ledger_": carried.ledger, "group_ledger_": carried.by_group}
+        figures |= {name: past[name] for name in ("_moments", "_group_moments")}
         idle, until = carried.idle, past["learned_until_"]
         # Rows that the models of before have learned from already are news to the new models only.
         fresh = unknown_rows(index, rows, until)

@@ -316,11 +316,19 @@ class Ledger:
         rows = _positions((*new.regimes, _POOLED), (*self.regimes, _POOLED))
         columns = _positions(new.performers, self.performers)
         pairs = _positions(new.models, self.models)
-        old = self._settled()
-        new._lifetime = _taken(old._lifetime, rows, columns)
-        new._recent = _taken(old._recent, rows, columns)
-        new._slot = _taken(old._slot, rows, columns)
-        new._pairs = _taken(old._pairs, pairs, pairs)
+        new._lifetime = _taken(self._lifetime, rows, columns)
+        new._recent = _taken(self._recent, rows, columns)
+        new._slot = _taken(self._slot, rows, columns)
+        new._pairs = _taken(self._pairs, pairs, pairs)
+        # Outcomes that wait go on waiting: when they are summed up must not depend on who came and went.
+        weights, values, errors = self._parts(self._pending)
+        waiting = [
+            _columns_taken(weights, rows, 0.0),
+            *_columns_taken(values, columns, np.nan).transpose(1, 0, 2),
+            _columns_taken(errors, pairs, np.nan),
+        ]
+        # One layout, hence one order of summation.
+        new._pending = np.ascontiguousarray(np.hstack(waiting))
         return new
 
     def discounted(self, models: Sequence[str], factor: float) -> Ledger:
@@ -359,6 +367,8 @@ class Ledger:
                 raise ValueError(
                     f"models of Ledger.discounted must be among {shown(list(self.performers))}; got {shown(model)}."
                 )
+        if not len(models):
+            return self
         factors = np.array([factor if name in models else 1.0 for name in self.performers])
         kept = factors[: len(self.models)]
         later = self._settled()
@@ -485,15 +495,20 @@ class Ledger:
 
     def _absorb(self, rows: Array) -> None:
         """Take a block of rows into the record of a ledger that nobody has seen yet."""
-        n_weights, width = len(self.regimes) + 1, len(self.performers)
-        weights, errors = rows[:, :n_weights], rows[:, n_weights + len(CHANNELS) * width :]
-        values = rows[:, n_weights : n_weights + len(CHANNELS) * width].reshape(-1, len(CHANNELS), 1, width)
+        weights, channels, errors = self._parts(rows)
+        values = channels[:, :, None, :]
         weight = weights[:, :, None] * np.isfinite(values).any(axis=1)
         with np.errstate(over="ignore", invalid="ignore"):
             self._lifetime = extended(self._lifetime, weight, values)
             self._recent, self._slot = pushed(self._recent, self._slot, weight, values)
             if np.isfinite(errors).any():
                 self._pairs = joined_pairs(self._pairs, pairs_of(weights[:, -1], errors))
+
+    def _parts(self, rows: Array) -> tuple[Array, Array, Array]:
+        """Weights, channels (n_samples, 4, n_performers) and errors of rows laid out side by side."""
+        n_weights, width = len(self.regimes) + 1, len(self.performers)
+        end = n_weights + len(CHANNELS) * width
+        return rows[:, :n_weights], rows[:, n_weights:end].reshape(len(rows), len(CHANNELS), width), rows[:, end:]
 
     def _settled(self) -> Ledger:
         """Return the same record with nothing waiting."""
@@ -567,3 +582,9 @@ def _taken(array: npt.NDArray[Any], rows: npt.NDArray[np.intp], columns: npt.NDA
     """Rearrange the last two axes; -1 gives zeros, the empty record."""
     padded = np.pad(array, [(0, 0)] * (array.ndim - 2) + [(0, 1), (0, 1)])
     return padded[..., rows[:, None], columns]
+
+
+def _columns_taken(array: Array, columns: npt.NDArray[np.intp], missing: float) -> Array:
+    """Rearrange the last axis; -1 gives what is missing."""
+    padded = np.concatenate([array, np.full((*array.shape[:-1], 1), missing)], axis=-1)
+    return padded[..., columns]
