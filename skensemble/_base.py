@@ -23,7 +23,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skensemble._carry import idle_after, latest, resting_models
+from skensemble._carry import definition, folds_with_news, idle_after, latest, resting_models
 from skensemble._checks import LookAheadWarning, ModelFailureWarning, check_choice, check_columns, check_number, shown
 from skensemble._compat import CallbackSupport, check_sample_weight, visual_block, with_callbacks
 from skensemble._composition import NamedParts, pairs
@@ -100,8 +100,9 @@ rest_after : int, default=500
     See ``min_weight``.
 warm_start : bool, default=False
     Whether `fit` keeps ledger and weights of the fit before, for models of the same name (half of the record where the
-    definition has changed). Rows with times up to the last one learned from are not learned from again; rows without
-    times are left to `partial_update`.
+    definition has changed). Rows with times up to the last one learned from are not learned from again, and folds
+    without later rows are not trained unless a model is new: such a retrain costs little more than one fit of each
+    model. Rows without times are left to `partial_update`.
 on_error : {{"warn", "raise"}}, default="warn"
     Whether a model that fails sleeps, with a warning that names it, or stops everything.
 random_state : int, RandomState instance or None, default=None
@@ -133,9 +134,9 @@ group_ledger_ : Ledger or None
 records_ : dict of str to str
     What became of each model's record at the last fit: ``"new"``, ``"kept"`` or ``"discounted"``.
 out_of_fold_ : OutOfFold
-    What was predicted out of fold, and what came true.
+    What was predicted out of fold, and what came true; with ``warm_start`` of the folds that were trained.
 n_excluded_ : int
-    Rows without an out-of-fold prediction.
+    Rows that no fold predicts.
 learned_until_ : Timestamp or None
     Time of the last row learned from.
 trained_until_ : Timestamp or None
@@ -310,14 +311,25 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             params=routed.splitter,
         )
         splits = [fold for fold in splits if weight is None or weight[fold[0]].any()]
-        names, memberships, detector = self._fit_regimes(X, regimes, splits, unfitted, past.get("regimes_", ()))
+        n_judged = len(np.unique(np.concatenate([test for _, test in splits]))) if splits else 0
+        known = past.get("regimes_", ())
+        news: Sequence[tuple[Rows, Rows]] = splits
+        # Selection compares the models on the latest out-of-fold rows, so it needs them all.
+        if self.max_models is None:
+            definitions = {name: definition(model) for name, model in models}
+            news = folds_with_news(splits, past, combiner, definitions, targets.shape[1], times)
+        names, memberships, detector = self._fit_regimes(X, regimes, news, unfitted, known)
+        if len(news) < len(splits) and names != known:
+            # A combiner may not be able to go on with regimes that it has never seen.
+            news = splits
+            names, memberships, detector = self._fit_regimes(X, regimes, news, unfitted, known)
         progress = listened_to(self, len(models))
         with progress.running():
             training = train(
                 seeded(models, seed),
                 X,
                 y,
-                splits,
+                news,
                 sample_weight=weight,
                 fit_params=routed.models,
                 classes=getattr(self, "classes_", None),
@@ -335,6 +347,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             targets,
             memberships,
             np.ones(len(y)) if weight is None else weight,
+            n_excluded=len(y) - n_judged,
             times=times,
             past=past,
             returns=returns,

@@ -9,11 +9,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from skensemble.combiners import Combiner
 from skensemble.performance import Ledger
 
-__all__ = ["Carried", "best_models", "carry", "definition", "idle_after", "latest", "resting_models", "unknown_rows"]
+__all__ = [
+    "Carried",
+    "best_models",
+    "carry",
+    "definition",
+    "folds_with_news",
+    "idle_after",
+    "latest",
+    "resting_models",
+    "unknown_rows",
+]
 
 _KEPT_OF_ANOTHER_DEFINITION = 0.5
 _DEGRADED = 1.25
@@ -100,6 +111,45 @@ def carry(
         idle,
         records,
     )
+
+
+def folds_with_news(
+    splits: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    past: Mapping[str, Any],
+    combiner: Combiner,
+    definitions: Mapping[str, str],
+    n_outputs: int,
+    index: Any,
+) -> Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Leave out the folds that would tell nothing new: a retrain then costs little more than its fit on all rows.
+
+    Parameters
+    ----------
+    splits : sequence of (train, test)
+        Row numbers of the folds.
+    past : mapping of str to object
+        Attributes of the ensemble before.
+    combiner : Combiner
+        The combiner of today, not fitted.
+    definitions : mapping of str to str
+        Definition of each model today.
+    n_outputs : int
+        1 for numbers, the number of classes otherwise.
+    index : object
+        Times of the rows, if they have any.
+
+    Returns
+    -------
+    sequence of (train, test)
+        All of them where a model is new, or the combiner cannot go on from what was learned before; otherwise those
+        that test rows which nobody has learned from yet.
+    """
+    if not past or past["out_of_fold_"].targets.shape[1] != n_outputs:
+        return splits
+    carried = carry(past, clone(combiner), definitions, past["regimes_"], n_outputs)
+    if carried.combiner is None or not carried.known.all():
+        return splits
+    return [fold for fold in splits if unknown_rows(index, fold[1], past["learned_until_"]).any()]
 
 
 def definition(model: Any) -> str:

@@ -35,6 +35,7 @@ def learned(
     memberships: Array,
     counted: Array,
     *,
+    n_excluded: int,
     times: pd.DatetimeIndex | None,
     past: Mapping[str, Any],
     returns: Array | None,
@@ -65,6 +66,8 @@ def learned(
         Memberships as they were known at each row.
     counted : ndarray of shape (n_samples,)
         How much each row counts.
+    n_excluded : int
+        Rows that no fold predicts.
     times : DatetimeIndex or None
         Times of the rows, of X or else of y.
     past : mapping of str to object
@@ -94,14 +97,7 @@ def learned(
     said, folds = training.predictions[rows], training.folds[rows]
     came, inside, counts = targets[rows], memberships[rows], counted[rows]
     features, index = take_rows(X, rows), times
-    if past and index is None:
-        warnings.warn(
-            "warm_start keeps the record as it is: without times nobody can tell which rows were learned from before. "
-            "Give X or y a DatetimeIndex (in a Pipeline: set_output(transform='pandas')), or hand outcomes to "
-            "partial_update.",
-            UserWarning,
-            stacklevel=4,
-        )
+    _warn_without_times(past, index)
     known = n_outcomes_known(rows, n_samples=len(targets), times=index, label_horizon=label_horizon)
     definitions = {name: definition(model) for name, model in models}
     names = list(definitions)
@@ -116,7 +112,9 @@ def learned(
     if max_models is not None:
         best = _best_before(said, came, counts, folds, known, lookback, max_models)
         at_work = np.where(best[:, :, None], said, np.nan)
-    combined, weights = untaught.fit_forward(at_work, came, inside, counts, folds, known=known, features=features)
+    combined, weights = np.empty(came.shape), np.empty(said.shape[:2])
+    if len(rows):
+        combined, weights = untaught.fit_forward(at_work, came, inside, counts, folds, known=known, features=features)
 
     fresh = np.ones(len(rows), dtype=bool)
     heard = said
@@ -167,13 +165,26 @@ def learned(
         ),
         "records_": dict.fromkeys(names, "new") if carried is None else carried.records,
         "out_of_fold_": OutOfFold(rows, folds, came, said, inside, counts, combined, weights),
-        "n_excluded_": len(targets) - len(rows),
+        "n_excluded_": n_excluded,
         "learned_until_": latest(until, index[counted > 0] if isinstance(index, pd.DatetimeIndex) else None),
         "_definitions": definitions,
         "_sides": past.get("_sides") if sides is None else sides,
         "_idle": idle_after(idle, weights[new], min_weight),
-        "_spread_levels": spread_levels(spread(said, weights, combined)[counts > 0]),
+        "_spread_levels": past["_spread_levels"]
+        if past and not len(rows)
+        else spread_levels(spread(said, weights, combined)[counts > 0]),
     }
+
+
+def _warn_without_times(past: Mapping[str, Any], index: Any) -> None:
+    if past and index is None:
+        warnings.warn(
+            "warm_start keeps the record as it is: without times nobody can tell which rows were learned from before. "
+            "Give X or y a DatetimeIndex (in a Pipeline: set_output(transform='pandas')), or hand outcomes to "
+            "partial_update.",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def _carried(

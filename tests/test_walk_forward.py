@@ -272,7 +272,8 @@ def test_equal_trainings_are_made_once():
     rivals = {combiner: pool(combiner, 1.0, 0.5) for combiner in COMBINERS}
     alone = walk_forward({"dynamic": rivals["dynamic"]}, X, y, initial=INITIAL, refit_every=40)
     n_fits = len(fits)
-    assert n_fits == 2 * 2 * 3
+    # Two models, once in each of two folds and twice on all rows.
+    assert n_fits == 2 * 4
     fits.clear()
     walk = walk_forward(rivals, X, y, initial=INITIAL, refit_every=40)
     assert len(fits) == n_fits

@@ -230,7 +230,8 @@ def test_no_figure_of_a_retrain_uses_its_own_or_a_later_outcome(combiner, horizo
         records.append(refit(fitted, slice(0, 200), (X, target, regimes)).out_of_fold_)
     one, other = records
     unaffected = one.rows < 160 + max(horizon, 1)
-    assert one.rows[0] == START
+    # The fold of the later half holds all the news, so it alone was trained.
+    assert one.rows[0] == (START + 200) // 2
     for name in ("combined", "weights"):
         mine, theirs = getattr(one, name), getattr(other, name)
         np.testing.assert_array_equal(mine[unaffected], theirs[unaffected])
@@ -238,13 +239,33 @@ def test_no_figure_of_a_retrain_uses_its_own_or_a_later_outcome(combiner, horizo
 
 
 @every_combiner
-def test_the_record_out_of_fold_stays_sensible(combiner):
+def test_folds_that_tell_nothing_new_are_not_trained(combiner):
     fitted, data = first(combiner=combiner)
-    cold = refit(clone(fitted), slice(0, FIRST), data).out_of_fold_
-    warm = refit(fitted, slice(0, FIRST), data).out_of_fold_
-    for name in ("rows", "folds", "targets", "predictions", "memberships", "sample_weight", "combined", "weights"):
-        np.testing.assert_array_equal(getattr(warm, name), getattr(cold, name))
-    assert fitted.n_excluded_ == START
+    cold = fitted.out_of_fold_
+    FITTED.clear()
+    warm = refit(fitted, slice(0, FIRST), data)
+    assert sorted(FITTED) == ["a", "b", "c"]
+    assert len(warm.out_of_fold_.rows) == 0
+    assert warm.out_of_fold_.predictions.shape == (0, *cold.predictions.shape[1:])
+    assert warm.n_excluded_ == START
+    # Something new in the last of them: that one is trained, and only its new rows are learned from.
+    n = figure(warm, "a")
+    FITTED.clear()
+    refit(warm, slice(0, FIRST + 10), data)
+    assert sorted(FITTED) == ["a", "a", "b", "b", "c", "c"]
+    assert figure(warm, "a") == n + 10
+    # A model that nobody knows needs them all.
+    FITTED.clear()
+    refit(warm, slice(0, FIRST + 10), data, estimators=[(name, Says("abcd".index(name))) for name in "abcd"])
+    assert FITTED.count("d") == FITTED.count("a") == 3
+    assert warm.out_of_fold_.rows[0] == START
+
+
+def test_where_models_are_selected_all_folds_are_trained():
+    fitted, data = first(max_models=2)
+    FITTED.clear()
+    refit(fitted, slice(0, FIRST), data)
+    assert FITTED.count("a") == 3
 
 
 def test_a_label_that_is_not_known_yet_does_not_weigh():
@@ -453,7 +474,7 @@ def test_a_model_that_carries_next_to_nothing_rests_and_is_not_fitted():
     FITTED.clear()
     refit(fitted, slice(0, 200), data)
     assert "c" not in FITTED
-    assert FITTED.count("a") == 3
+    assert FITTED.count("a") == 1
     assert fitted.selected_models_ == ("a", "b")
     assert fitted.records_["c"] == "kept"
     assert figure(fitted, "c") == n

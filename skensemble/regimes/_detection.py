@@ -207,6 +207,8 @@ def detect_forward(
             own = own.rename(columns=matched_numbers(last.iloc[known], own.iloc[known]))
         folds.append((test, own.iloc[test]))
         last = own
+    if not folds:
+        return tuple(final.columns), encode_memberships(final, tuple(final.columns), len(final))
     # Later rows are numbered by the fit on all rows, so its numbers are kept. It knows the future of every fold, and
     # may therefore only rename them all alike: never which rows belong together, within a fold or between folds.
     found = _stacked([table for _, table in folds], [test for test, _ in folds])
