@@ -5,10 +5,12 @@ that all members keep: a row sums to 1, or is all zero where the regime is unkno
 pooled answer serves it.
 """
 
-from skensemble.regimes._bins import ProductRegimes, QuantileRegimes, TrendRegimes, VolatilityRegimes
+from skensemble.regimes._bins import QuantileRegimes
 from skensemble.regimes._detection import SingleRegime, detect, detect_forward, fit_detector, matched_numbers
 from skensemble.regimes._memberships import encode_memberships, joined_names, regime_names
 from skensemble.regimes._ordered import OrderedRegimes
+from skensemble.regimes._product import ProductRegimes
+from skensemble.regimes._windows import TrendRegimes, VolatilityRegimes
 
 __all__ = [
     "OrderedRegimes",

@@ -17,22 +17,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skensemble._checks import check_columns, check_number, shown
 from skensemble._compat import take_rows
-from skensemble.regimes._bins import (
-    Codes,
-    Floats,
-    NamedRegimes,
-    Times,
-    as_rows,
-    checked_names,
-    column_values,
-    later_moments,
-    level_names,
-    most_probable,
-    one_hot,
-    times_of,
-)
+from skensemble.regimes._columns import as_rows, column_values
 from skensemble.regimes._detection import detect, fit_detector
+from skensemble.regimes._history import Times, later_moments, times_of
 from skensemble.regimes._memberships import encode_memberships, regime_names
+from skensemble.regimes._named import Codes, Floats, NamedRegimes, checked_names, level_names, most_probable, one_hot
 
 __all__ = ["Dwelling", "OrderedRegimes"]
 
