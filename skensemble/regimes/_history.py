@@ -1,16 +1,84 @@
-"""When rows were, and which of them came before."""
+"""When rows were, and what a detector that looks back keeps of those that came before.
+
+One idea: rows are history for others where the index of a DataFrame says that they came before. The rule kept here:
+only ``fit`` and ``remember`` add to the past, so that to predict is to change nothing.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from abc import ABC, abstractmethod
+from copy import deepcopy
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 
-from skensemble._checks import shown
+from skensemble._checks import check_columns, shown
 
-__all__ = ["Times", "later_moments", "times_of"]
+__all__ = ["LooksBack", "Times", "remembered", "times_of"]
+
+
+class LooksBack(ABC):
+    """What detectors have in common whose regime at a row depends on rows before it; how it does, members say."""
+
+    past_times_: NDArray[Any]
+    clock_: str
+
+    def remember(self, X: Any) -> Self:
+        """Take note of rows that came after those known, as history for later ones; what was learned stays.
+
+        With it, predicting and remembering row by row gives what predicting in one batch gives, to the last bit.
+
+        Parameters
+        ----------
+        X : pandas.DataFrame of shape (n_samples, n_features)
+            Rows, oldest first, with an index that increases. Rows that are known already are left out.
+
+        Returns
+        -------
+        Self
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If the index does not say when the rows were.
+        """
+        check_is_fitted(self)
+        check_columns(self, X, reset=False)
+        if not self._reach():
+            return self
+        owner = type(self).__name__
+        moments = _later_moments(times_of(X, owner), self.clock_, self.past_times_, owner)
+        if len(moments):
+            self._move_on(X.iloc[-len(moments) :])
+            self.past_times_ = np.concatenate([self.past_times_, moments])[-self._reach() :]
+        return self
+
+    @abstractmethod
+    def _reach(self) -> int:
+        """Return how many of the rows before a row bear on it, as far as it must be known when they were."""
+
+    @abstractmethod
+    def _move_on(self, X: pd.DataFrame) -> None:
+        """Take note of rows that are all later than those known."""
+
+    def _keep_times(self, X: Any) -> None:
+        """Keep when the last rows of fit were; nothing where the index does not say it or nothing depends on it."""
+        reach = self._reach()
+        times = times_of(X, type(self).__name__) if reach else Times("", np.zeros(0))
+        self.clock_, self.past_times_ = times.clock, times.moments[-reach:].copy()
+
+    def _follows(self, X: Any) -> bool:
+        """Whether the rows of X come after the last that is known."""
+        return times_of(X, type(self).__name__).come_after(self.clock_, self.past_times_)
+
+
+def remembered(detector: Any, X: Any) -> Any:
+    """Return the detector with rows taken note of, where it looks back; the one that is given stays as it was."""
+    return deepcopy(detector).remember(X) if hasattr(detector, "remember") else detector
 
 
 class Times(NamedTuple):
@@ -52,7 +120,7 @@ def times_of(X: Any, owner: str) -> Times:
     return Times("", np.zeros(0))
 
 
-def later_moments(times: Times, clock: str, known: NDArray[Any], owner: str) -> NDArray[Any]:
+def _later_moments(times: Times, clock: str, known: NDArray[Any], owner: str) -> NDArray[Any]:
     """Return the times that are later than those known, or refuse where nobody can tell."""
     if not clock or not len(known) or times.clock != clock:
         raise ValueError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
@@ -10,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from skensemble._checks import check_columns, shown
 from skensemble.regimes._columns import as_rows
 from skensemble.regimes._detection import detect, fit_detector
+from skensemble.regimes._history import remembered
 from skensemble.regimes._memberships import encode_memberships, regime_names
 from skensemble.regimes._named import Floats, NamedRegimes
 from skensemble.regimes._windows import TrendRegimes, VolatilityRegimes
@@ -117,12 +117,8 @@ class ProductRegimes(NamedRegimes):
             Itself.
         """
         check_is_fitted(self)
-        # Copies, so that rows which one part refuses change neither.
-        parts = [deepcopy(part) for part in (self.first_, self.second_)]
-        for part in parts:
-            if hasattr(part, "remember"):
-                part.remember(X)
-        self.first_, self.second_ = parts
+        # Both before either, so that rows which one part refuses change neither.
+        self.first_, self.second_ = remembered(self.first_, X), remembered(self.second_, X)
         return self
 
 

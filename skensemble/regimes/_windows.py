@@ -10,57 +10,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
+import pandas as pd
 
-from skensemble._checks import check_columns, check_number, shown
+from skensemble._checks import check_number, shown
 from skensemble.regimes._bins import BinnedRegimes, quantiles
-from skensemble.regimes._columns import as_rows, column_values
-from skensemble.regimes._history import later_moments, times_of
+from skensemble.regimes._columns import column_values
+from skensemble.regimes._history import LooksBack, times_of
 from skensemble.regimes._named import Floats, checked_names
 
 __all__ = ["TrendRegimes", "VolatilityRegimes", "WindowedRegimes"]
 
 
-class WindowedRegimes(BinnedRegimes):
+class WindowedRegimes(LooksBack, BinnedRegimes):
     """Cut a number that is measured over a window of returns into named bins; the window ends at its row."""
 
     window: int
     prices: bool
     past_: Floats
-    past_times_: NDArray[Any]
-    clock_: str
-
-    def remember(self, X: Any) -> WindowedRegimes:
-        """Take note of rows that came after those known, as history for later ones; the cuts stay.
-
-        With it, predicting and remembering row by row gives what predicting in one batch gives, to the last bit.
-
-        Parameters
-        ----------
-        X : pandas.DataFrame of shape (n_samples, n_features)
-            Rows, oldest first, with an index that increases. Rows that are known already are left out.
-
-        Returns
-        -------
-        WindowedRegimes
-            Itself.
-
-        Raises
-        ------
-        ValueError
-            If the index does not say when the rows were.
-        """
-        check_is_fitted(self)
-        check_columns(self, X, reset=False)
-        owner = type(self).__name__
-        moments = later_moments(times_of(X, owner), self.clock_, self.past_times_, owner)
-        values = column_values(as_rows(X, owner), self.column, "column", owner)
-        if len(moments):
-            kept = slice(-self._lookback(), None)
-            self.past_ = np.concatenate([self.past_, values[-len(moments) :]])[kept]
-            self.past_times_ = np.concatenate([self.past_times_, moments])[kept]
-        return self
 
     def _returns(self, values: Floats) -> Floats:
         if not self.prices:
@@ -80,19 +46,22 @@ class WindowedRegimes(BinnedRegimes):
                 f"{shown(self.prices)}."
             )
 
-    def _lookback(self) -> int:
+    def _reach(self) -> int:
         return int(self.window) if self.prices else int(self.window) - 1
 
     def _keep(self, X: Any, values: Floats) -> None:
-        times = times_of(X, type(self).__name__)
-        kept = slice(-self._lookback(), None) if times.clock else slice(0)
-        self.past_, self.past_times_, self.clock_ = values[kept].copy(), times.moments[kept].copy(), times.clock
+        self._keep_times(X)
+        self.past_ = values[len(values) - len(self.past_times_) :].copy()
 
     def _before(self, X: Any) -> Floats:
         times = times_of(X, type(self).__name__)
         if not times.come_after(self.clock_, self.past_times_[:1]):
             return np.zeros(0)
         return self.past_[self.past_times_ < times.moments[0]]
+
+    def _move_on(self, X: pd.DataFrame) -> None:
+        values = column_values(X, self.column, "column", type(self).__name__)
+        self.past_ = np.concatenate([self.past_, values])[-self._reach() :]
 
 
 class VolatilityRegimes(WindowedRegimes):
