@@ -7,12 +7,16 @@ pooled answer serves it.
 
 from skensemble.regimes._bins import QuantileRegimes
 from skensemble.regimes._detection import SingleRegime, detect, detect_forward, fit_detector, matched_numbers
+from skensemble.regimes._jumps import JumpRegimes
+from skensemble.regimes._markov import MarkovRegimes
 from skensemble.regimes._memberships import encode_memberships, joined_names, regime_names
 from skensemble.regimes._ordered import OrderedRegimes
 from skensemble.regimes._product import ProductRegimes
 from skensemble.regimes._windows import TrendRegimes, VolatilityRegimes
 
 __all__ = [
+    "JumpRegimes",
+    "MarkovRegimes",
     "OrderedRegimes",
     "ProductRegimes",
     "QuantileRegimes",

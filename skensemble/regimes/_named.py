@@ -17,7 +17,16 @@ from sklearn.utils.validation import check_is_fitted
 from skensemble._checks import shown
 from skensemble.regimes._memberships import regime_names
 
-__all__ = ["Codes", "Floats", "NamedRegimes", "checked_names", "level_names", "most_probable", "one_hot"]
+__all__ = [
+    "Codes",
+    "Floats",
+    "NamedRegimes",
+    "checked_names",
+    "level_names",
+    "most_probable",
+    "one_hot",
+    "volatility_names",
+]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -71,6 +80,12 @@ def level_names(n_regimes: int) -> tuple[str, ...]:
     """Name so many levels, low to high."""
     usual = {2: ("LOW", "HIGH"), 3: ("LOW", "MID", "HIGH")}
     return usual.get(n_regimes, tuple(f"LEVEL_{i + 1}" for i in range(int(n_regimes))))
+
+
+def volatility_names(n_regimes: int) -> tuple[str, ...]:
+    """Name so many sizes of moves, small to large."""
+    usual = {2: ("CALM", "TURBULENT"), 3: ("CALM", "NORMAL", "TURBULENT")}
+    return usual.get(n_regimes, tuple(f"VOLATILITY_{i + 1}" for i in range(int(n_regimes))))
 
 
 def checked_names(names: Any, usual: tuple[str, ...], owner: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from skensemble._checks import check_number, shown
 from skensemble.regimes._bins import BinnedRegimes, quantiles
 from skensemble.regimes._columns import column_values
 from skensemble.regimes._history import LooksBack, times_of
-from skensemble.regimes._named import Floats, checked_names
+from skensemble.regimes._named import Floats, checked_names, volatility_names
 
 __all__ = ["TrendRegimes", "VolatilityRegimes", "WindowedRegimes"]
 
@@ -146,9 +146,7 @@ class VolatilityRegimes(WindowedRegimes):
         owner = type(self).__name__
         self._check_window()
         check_number(self.n_regimes, "n_regimes", owner, low=2, integer=True)
-        usual = {2: ("CALM", "TURBULENT"), 3: ("CALM", "NORMAL", "TURBULENT")}
-        numbered = tuple(f"VOLATILITY_{i + 1}" for i in range(int(self.n_regimes)))
-        return checked_names(self.names, usual.get(self.n_regimes, numbered), owner)
+        return checked_names(self.names, volatility_names(self.n_regimes), owner)
 
     def _number(self, values: Floats) -> Floats:
         return _mean_and_deviation(self._returns(values), int(self.window))[1]
