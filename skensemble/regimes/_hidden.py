@@ -25,9 +25,9 @@ from sklearn.utils.validation import check_is_fitted
 from skensemble._checks import check_columns, check_number, shown
 from skensemble.regimes._columns import as_rows, column_values
 from skensemble.regimes._history import LooksBack
-from skensemble.regimes._named import Floats, NamedRegimes, most_probable
+from skensemble.regimes._named import Floats, NamedRegimes
 
-__all__ = ["HiddenRegimes", "not_installed", "run_lengths", "standardized"]
+__all__ = ["HiddenRegimes", "low_to_high", "not_installed", "run_lengths", "standardized"]
 
 
 class HiddenRegimes(LooksBack, NamedRegimes):
@@ -68,7 +68,7 @@ class HiddenRegimes(LooksBack, NamedRegimes):
         self._learn(values[known], run_lengths(known))
         self.regimes_ = names
         memberships, self.state_ = self._follow(values, self._start())
-        self._warn_of_absent(memberships)
+        self._warn_of_empty(memberships)
         return self
 
     def predict_proba(self, X: Any) -> Floats:
@@ -122,12 +122,12 @@ class HiddenRegimes(LooksBack, NamedRegimes):
         check_number(self.n_init, "n_init", owner, low=1, integer=True)
         check_number(self.random_state, "random_state", owner, low=0, high=2**32 - 1, integer=True)
 
-    def _warn_of_absent(self, memberships: Floats) -> None:
-        absent = set(range(int(self.n_regimes))) - set(most_probable(memberships).tolist())
-        if absent:
-            names = [self.regimes_[regime] for regime in sorted(absent)]
+    def _warn_of_empty(self, memberships: Floats) -> None:
+        empty = [name for name, n_rows in zip(self.regimes_, memberships.sum(axis=0), strict=True) if n_rows < 1]
+        if empty:
             warnings.warn(
-                f"{type(self).__name__} finds no row of X where the regime is {' or '.join(names)}: {self._advice()}.",
+                f"{type(self).__name__} finds less than one row of X in the regime {' and in '.join(empty)}: "
+                f"{self._advice()}.",
                 UserWarning,
                 stacklevel=3,
             )
@@ -167,12 +167,19 @@ class HiddenRegimes(LooksBack, NamedRegimes):
 
 
 def standardized(values: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return complete rows in units of each column's deviation from its mean, the means, and the deviations."""
-    centre, deviation = values.mean(axis=0), values.std(axis=0)
-    # The deviation of a constant column may be a rounding error instead of zero.
-    moves = (values.max(axis=0) > values.min(axis=0)) & (deviation > 0)
-    scale = np.where(moves, deviation, 1.0)
+    """Return complete rows in units of each column's deviation from its mean, the means, and the deviations.
+
+    A column that is constant is all zero then, and its unit 1: the deviation may be a rounding error instead of zero.
+    """
+    deviations = values.std(axis=0)
+    moves = (values.max(axis=0) > values.min(axis=0)) & (deviations > 0)
+    centre, scale = np.where(moves, values.mean(axis=0), values[0]), np.where(moves, deviations, 1.0)
     return (values - centre) / scale, centre, scale
+
+
+def low_to_high(table: Floats) -> NDArray[np.intp]:
+    """Sort regimes by the first column; by the next where they are alike in it. NaN comes last."""
+    return np.lexsort(table.T[::-1])
 
 
 def run_lengths(known: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skensemble._checks import check_number
-from skensemble.regimes._hidden import HiddenRegimes, not_installed, standardized
+from skensemble.regimes._hidden import HiddenRegimes, low_to_high, not_installed, standardized
 from skensemble.regimes._named import Floats, checked_names, level_names
 
 __all__ = ["JumpRegimes"]
@@ -130,7 +130,7 @@ class JumpRegimes(HiddenRegimes):
         rows, centre, scale = standardized(values)
         settings = {"n_init": int(self.n_init), "random_state": int(self.random_state)}
         centers = centre + scale * _centers(rows, int(self.n_regimes), float(self.jump_penalty), settings)
-        self.centers_, self.scale_ = centers[np.argsort(centers[:, 0], kind="stable")], scale
+        self.centers_, self.scale_ = centers[low_to_high(centers)], scale
 
     def _start(self) -> Floats:
         return np.zeros(len(self.centers_))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from skensemble._checks import check_choice, check_number
-from skensemble.regimes._hidden import HiddenRegimes, not_installed, standardized
+from skensemble.regimes._hidden import HiddenRegimes, low_to_high, not_installed, standardized
 from skensemble.regimes._named import Floats, checked_names, level_names, volatility_names
 
 __all__ = ["MarkovRegimes"]
@@ -146,11 +146,15 @@ class MarkovRegimes(HiddenRegimes):
     def _learn(self, values: Floats, lengths: NDArray[np.intp]) -> None:
         # hmmlearn adds constants to variances that are harmless for rows of size 1, and drown returns of size 0.01.
         rows, centre, scale = standardized(values)
-        starts = _starts(rows, int(self.n_regimes), int(self.n_init), int(self.random_state))
+        # By those constants a column that never moves would favour the regime with more rows: it is kept out.
+        moving = rows.any(axis=0) | ~rows.any()
+        rows, n_regimes = rows[:, moving], int(self.n_regimes)
+        starts = _starts(rows, n_regimes, int(self.n_init), int(self.random_state))
         model = _likeliest([_learned(rows, lengths, start, int(self.max_iter)) for start in starts])
-        means = centre + scale * model.means_
-        deviations = scale * np.sqrt(np.diagonal(model.covars_, axis1=1, axis2=2))
-        order = np.argsort((deviations if self.order == "deviation" else means)[:, 0], kind="stable")
+        means, deviations = np.tile(centre, (n_regimes, 1)), np.tile(scale, (n_regimes, 1))
+        means[:, moving] += scale[moving] * model.means_
+        deviations[:, moving] *= np.sqrt(np.diagonal(model.covars_, axis1=1, axis2=2))
+        order = low_to_high(deviations if self.order == "deviation" else means)
         self.means_, self.deviations_ = means[order], deviations[order]
         self.transitions_ = model.transmat_[np.ix_(order, order)]
         self.shares_ = model.predict_proba(rows, lengths).mean(axis=0)[order]
