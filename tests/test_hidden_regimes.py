@@ -277,6 +277,14 @@ def test_noise_is_no_trouble(seed):
         np.testing.assert_allclose(memberships.sum(axis=1), 1.0)
 
 
+@pytest.mark.filterwarnings("ignore:.*finds less than one row of X in the regime:UserWarning")
+@pytest.mark.parametrize(("n_rows", "n_columns"), [(60, 400), (5, 1)])
+def test_far_too_few_rows_are_no_trouble(n_rows, n_columns):
+    X = np.random.RandomState(0).standard_normal((n_rows, n_columns))
+    for detector in (MarkovRegimes(range(n_columns), 5), JumpRegimes(range(n_columns), 5, jump_penalty=1)):
+        np.testing.assert_allclose(detector.fit(X).predict_proba(X).sum(axis=1), 1.0)
+
+
 @both
 @pytest.mark.parametrize("unit", [1e-6, 1e6])
 def test_units_do_not_matter(detector, unit):

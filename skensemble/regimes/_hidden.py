@@ -99,10 +99,10 @@ class HiddenRegimes(LooksBack, NamedRegimes):
         """Walk along the rows from a state; return the memberships at each row, and the state at the last one."""
         with np.errstate(over="ignore"):
             evidence = self._evidence(values)
-        # A row that says nothing of any regime, for a value is missing or its square is beyond all numbers.
+        # Rows that say nothing of any regime: a value is missing, or its square is beyond all numbers.
         evidence[~np.isfinite(evidence).any(axis=1)] = 0.0
         moves, pooled = self._moves(), self._pool.reduce
-        memberships = np.zeros((len(values), int(self.n_regimes)))
+        memberships = np.zeros((len(values), len(state)))
         # One row at a time, with arrays of one shape: sums and exponentials must not depend on where the batch began.
         for row, said in enumerate(evidence):
             state = said + pooled(state[:, None] + moves, axis=0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,8 +127,8 @@ class JumpRegimes(HiddenRegimes):
     def _learn(self, values: Floats, lengths: NDArray[np.intp]) -> None:
         # Rows that cost nothing make no difference to the cheapest path: it is learned as if they were not there.
         rows, centre, scale = standardized(values)
-        settings = {"n_init": int(self.n_init), "random_state": int(self.random_state)}
-        centers = centre + scale * _centers(rows, int(self.n_regimes), float(self.jump_penalty), settings)
+        search = (int(self.n_regimes), float(self.jump_penalty), int(self.n_init), int(self.random_state))
+        centers = centre + scale * _centers(rows, *search)
         self.centers_, self.scale_ = centers[low_to_high(centers)], scale
 
     def _start(self) -> Floats:
@@ -154,11 +153,13 @@ class JumpRegimes(HiddenRegimes):
         return "ask for fewer by n_regimes=, lower jump_penalty, or look at other columns"
 
 
-def _centers(rows: Floats, n_regimes: int, jump_penalty: float, settings: dict[str, Any]) -> Floats:
+def _centers(rows: Floats, n_regimes: int, jump_penalty: float, n_init: int, seed: int) -> Floats:
+    """Return the centres of the cheapest path through the rows; NaN for a regime that it leaves out."""
     # jumpmodels switches off numpy's warnings for good when it is imported; within errstate they come back.
     with np.errstate(divide="ignore", invalid="ignore"):
         try:
             from jumpmodels.jump import JumpModel  # noqa: PLC0415 - an extra: only fit needs it
         except ModuleNotFoundError:
             raise not_installed("jumpmodels", "JumpRegimes") from None
-        return np.asarray(JumpModel(n_regimes, jump_penalty, **settings).fit(rows).centers_)
+        model = JumpModel(n_regimes, jump_penalty, n_init=n_init, random_state=seed).fit(rows)
+    return np.asarray(model.centers_)

@@ -164,8 +164,7 @@ class MarkovRegimes(HiddenRegimes):
             return np.log(self.shares_)
 
     def _moves(self) -> Floats:
-        with np.errstate(divide="ignore"):
-            return np.log(self.transitions_)
+        return np.log(self.transitions_)
 
     def _evidence(self, values: Floats) -> Floats:
         evidence = np.zeros((len(values), len(self.means_)))
@@ -200,12 +199,14 @@ def _learned(rows: Floats, lengths: NDArray[np.intp], start: tuple[Floats, Float
         raise not_installed("hmmlearn", "MarkovRegimes") from None
     n_regimes = len(start[0])
     # Each transition counts as seen a tenth of a time more than it was: a regime that could never be left, or never be
-    # entered, would be a poor guess of what comes.
-    model = GaussianHMM(n_regimes, init_params="", n_iter=max_iter, tol=1e-3, transmat_prior=1.1)
+    # entered, would be a poor guess of what comes. A hair of weight on the mean of all rows serves a regime of no rows.
+    priors = {"transmat_prior": 1.1, "means_weight": 1e-6}
+    model = GaussianHMM(n_regimes, init_params="", n_iter=max_iter, tol=1e-3, **priors)
     model.startprob_ = np.full(n_regimes, 1.0 / n_regimes)
     model.transmat_ = np.where(np.eye(n_regimes, dtype=bool), 0.9, 0.1 / (n_regimes - 1))
     model.means_, model.covars_ = start
-    with _silence("hmmlearn.base"), np.errstate(all="ignore"):
+    with _silence("hmmlearn.base"), np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # hmmlearn 0.3.3 sets the shape of arrays
         return model.fit(rows, lengths)
 
 
@@ -218,7 +219,7 @@ def _likeliest(models: list[Any]) -> Any:
             ConvergenceWarning,
             stacklevel=4,
         )
-    return max(models, key=lambda model: np.nan_to_num(model.monitor_.history[-1], nan=-np.inf))
+    return max(models, key=lambda model: model.monitor_.history[-1])
 
 
 @contextmanager

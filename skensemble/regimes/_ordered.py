@@ -56,8 +56,8 @@ class OrderedRegimes(LooksBack, NamedRegimes):
     least d rows. That costs d - 1 rows of delay, and looks at no later row. Until a first regime has been seen so often
     there is none: what is announced is then the same wherever the rows began.
 
-    The clusterer is asked about rows, and must answer each by itself: a hidden Markov model that smooths over the
-    whole batch lets the future into the past.
+    The clusterer is asked about rows, and must answer each by itself or by those before it: a hidden Markov model that
+    smooths over the whole batch lets the future into the past, and `MarkovRegimes` does not.
 
     Parameters
     ----------
