@@ -48,7 +48,7 @@ class JumpRegimes(HiddenRegimes):
     jump_penalty : float, default=10.0
         Cost λ of a jump, at least 0, in the unit of the rows' costs. Larger means fewer jumps, seen later: where
         centres lie d standard deviations apart, a row at the other centre saves d²/2, and a jump shows after some
-        2λ/d² rows. 0 is k-means.
+        2λ/d² rows. 0 is k-means, where a row with a missing value has no regime.
     n_init : int, default=5
         Starts of the search for centres, of which the cheapest end is kept. More take longer and miss it less often.
     random_state : int, default=0
