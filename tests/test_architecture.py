@@ -47,7 +47,7 @@ LAYERS = {
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 
 # Loaded by those who need them, when they need them.
-HEAVY = {"xgboost", "lightgbm", "matplotlib", "polars", "skops"}
+HEAVY = {"xgboost", "lightgbm", "matplotlib", "polars", "skops", "hmmlearn", "jumpmodels"}
 
 
 def files():
@@ -161,17 +161,20 @@ def test_a_family_keeps_its_inside_to_itself():
     assert inside == []
 
 
-def test_only_models_knows_the_boosting_libraries():
+@pytest.mark.parametrize(
+    ("libraries", "family"), [({"xgboost", "lightgbm"}, "models"), ({"hmmlearn", "jumpmodels"}, "regimes")]
+)
+def test_only_one_family_knows_the_libraries_it_learns_by(libraries, family):
     users = {
         unit(module)
         for module, tree in MODULES.items()
         for target, _ in imported_names(tree)
-        if target.partition(".")[0] in {"xgboost", "lightgbm"}
+        if target.partition(".")[0] in libraries
     }
-    assert users == {"models"}
+    assert users == {family}
 
 
-@pytest.mark.parametrize("library", ["matplotlib", "xgboost", "lightgbm"])
+@pytest.mark.parametrize("library", ["matplotlib", "xgboost", "lightgbm", "hmmlearn", "jumpmodels"])
 def test_heavy_libraries_are_imported_inside_functions(library):
     for module, tree in MODULES.items():
         for node in tree.body:

@@ -19,6 +19,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skensemble import RegimeAwareEnsembleRegressor
 from skensemble.regimes import (
+    JumpRegimes,
+    MarkovRegimes,
     OrderedRegimes,
     ProductRegimes,
     QuantileRegimes,
@@ -45,7 +47,17 @@ DETECTORS = [
     OrderedRegimes(make_pipeline(StandardScaler(), KMeans(2, random_state=0)), "price", min_dwell=2),
     OrderedRegimes(GaussianMixture(2, random_state=0), "r", columns=["r"]),
 ]
-every_detector = pytest.mark.parametrize("detector", DETECTORS, ids=repr)
+# Those that follow a hidden state say something of every row, and of one in the middle what they know by then.
+HIDDEN = [
+    MarkovRegimes("r", n_init=2),
+    MarkovRegimes(["price", "r"], order="mean", n_init=2),
+    JumpRegimes("price", jump_penalty=0.5, n_init=2),
+    ProductRegimes(JumpRegimes(["r", "price"], jump_penalty=0.5, n_init=2), MarkovRegimes("r", n_init=2)),
+    OrderedRegimes(MarkovRegimes("r", n_init=2), "price"),
+    OrderedRegimes(JumpRegimes("price", jump_penalty=0.5, n_init=2), "r", columns=["price"], min_dwell=2),
+]
+every_detector = pytest.mark.parametrize("detector", DETECTORS + HIDDEN, ids=repr)
+every_plain_detector = pytest.mark.parametrize("detector", DETECTORS, ids=repr)
 
 
 def market(n=60, seed=0, start="2024-01-01", missing=()):
@@ -119,7 +131,7 @@ def test_row_by_row_equals_one_batch(detector, times, blocks):
         start += n
 
 
-@every_detector
+@every_plain_detector
 def test_training_rows_get_what_was_known_at_them(detector):
     X = market(50)
     fitted = clone(detector).fit(X)
@@ -260,7 +272,7 @@ def test_every_regime_dwells(values, min_dwell):
 # Missing, constant, short.
 
 
-@every_detector
+@every_plain_detector
 def test_rows_without_a_number_have_no_regime(detector):
     X = market(60)
     fitted = clone(detector).fit(X)
@@ -300,7 +312,7 @@ def test_prices_that_are_not_positive_have_no_return():
 def test_frames_of_polars():
     X = market(40)
     other = pl.DataFrame({name: X[name].to_numpy() for name in X})
-    for detector in DETECTORS:
+    for detector in DETECTORS + HIDDEN:
         plain = clone(detector).fit(X)
         assert answers(clone(detector).fit(other), other) == answers(plain, X)
 

@@ -5,7 +5,7 @@ that all members keep: a row sums to 1, or is all zero where the regime is unkno
 pooled answer serves it.
 """
 
-from skensemble.regimes._bins import ProductRegimes, QuantileRegimes, TrendRegimes, VolatilityRegimes
+from skensemble.regimes._bins import QuantileRegimes
 from skensemble.regimes._detection import (
     SingleRegime,
     detect,
@@ -14,10 +14,16 @@ from skensemble.regimes._detection import (
     matched_numbers,
     remembering,
 )
+from skensemble.regimes._jumps import JumpRegimes
+from skensemble.regimes._markov import MarkovRegimes
 from skensemble.regimes._memberships import encode_memberships, joined_names, regime_names
 from skensemble.regimes._ordered import OrderedRegimes
+from skensemble.regimes._product import ProductRegimes
+from skensemble.regimes._windows import TrendRegimes, VolatilityRegimes
 
 __all__ = [
+    "JumpRegimes",
+    "MarkovRegimes",
     "OrderedRegimes",
     "ProductRegimes",
     "QuantileRegimes",

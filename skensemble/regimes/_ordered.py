@@ -17,22 +17,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skensemble._checks import check_columns, check_number, shown
 from skensemble._compat import take_rows
-from skensemble.regimes._bins import (
-    Codes,
-    Floats,
-    NamedRegimes,
-    Times,
-    as_rows,
-    checked_names,
-    column_values,
-    later_moments,
-    level_names,
-    most_probable,
-    one_hot,
-    times_of,
-)
+from skensemble.regimes._columns import as_rows, column_values
 from skensemble.regimes._detection import detect, fit_detector
+from skensemble.regimes._history import LooksBack, remembered
 from skensemble.regimes._memberships import encode_memberships, regime_names
+from skensemble.regimes._named import Codes, Floats, NamedRegimes, checked_names, level_names, most_probable, one_hot
 
 __all__ = ["Dwelling", "OrderedRegimes"]
 
@@ -55,7 +44,7 @@ class Dwelling(NamedTuple):
     n_seen: int = 0
 
 
-class OrderedRegimes(NamedRegimes):
+class OrderedRegimes(LooksBack, NamedRegimes):
     """Make the regimes of any clusterer or mixture canonical: sorted by a column, named, and without flicker.
 
     KMeans may call the calm rows 0 today and 2 after the next fit. Here regime i is always the one with the i-th
@@ -67,8 +56,8 @@ class OrderedRegimes(NamedRegimes):
     least d rows. That costs d - 1 rows of delay, and looks at no later row. Until a first regime has been seen so often
     there is none: what is announced is then the same wherever the rows began.
 
-    The clusterer is asked about rows, and must answer each by itself: a hidden Markov model that smooths over the
-    whole batch lets the future into the past.
+    The clusterer is asked about rows, and must answer each by itself or by those before it: a hidden Markov model that
+    smooths over the whole batch lets the future into the past, and `MarkovRegimes` does not.
 
     Parameters
     ----------
@@ -97,8 +86,8 @@ class OrderedRegimes(NamedRegimes):
     dwelling_ : Dwelling
         Where the training rows left off.
     past_times_ : ndarray of shape (1,) or (0,)
-        When the last known row was: later ones carry on from ``dwelling_``. Empty where no index says it, and without
-        ``min_dwell``.
+        When the last known row was: later ones carry on from ``dwelling_``. Empty where no index says it, and where
+        neither ``min_dwell`` nor the estimator looks back.
     clock_ : str
         What the index of the training rows holds; empty where it does not say when they were.
 
@@ -165,9 +154,8 @@ class OrderedRegimes(NamedRegimes):
         order = _order(encode_memberships(found, labels, len(complete)), feature[complete])
         names = checked_names(self.names, level_names(len(labels)), owner)
         self.estimator_, self.labels_, self.regimes_ = estimator, tuple(labels[j] for j in order), names
-        times = times_of(X, owner) if self.min_dwell > 1 else Times("", np.zeros(0))
+        self._keep_times(X)
         _, self.dwelling_ = settled(most_probable(self._memberships(X)), int(self.min_dwell), Dwelling())
-        self.clock_, self.past_times_ = times.clock, times.moments[-1:].copy()
         return self
 
     def predict_proba(self, X: Any) -> Floats:
@@ -189,40 +177,18 @@ class OrderedRegimes(NamedRegimes):
         memberships = self._memberships(X)
         if self.min_dwell == 1:
             return memberships
-        later = times_of(X, type(self).__name__).come_after(self.clock_, self.past_times_)
-        start = self.dwelling_ if later else Dwelling()
+        start = self.dwelling_ if self._follows(X) else Dwelling()
         codes, _ = settled(most_probable(memberships), int(self.min_dwell), start)
         return one_hot(codes, len(self.regimes_))
 
-    def remember(self, X: Any) -> OrderedRegimes:
-        """Take note of rows that came after those known, so that the next ones carry on from there; nothing is learned.
+    def _reach(self) -> int:
+        return int(self.min_dwell > 1 or hasattr(self.estimator, "remember"))
 
-        Parameters
-        ----------
-        X : pandas.DataFrame of shape (n_samples, n_features)
-            Rows, oldest first, with an index that increases. Rows that are known already are left out.
-
-        Returns
-        -------
-        OrderedRegimes
-            Itself.
-
-        Raises
-        ------
-        ValueError
-            If the index does not say when the rows were.
-        """
-        check_is_fitted(self)
-        check_columns(self, X, reset=False)
-        if self.min_dwell == 1:
-            return self
-        owner = type(self).__name__
-        moments = later_moments(times_of(X, owner), self.clock_, self.past_times_, owner)
-        if len(moments):
-            codes = most_probable(self._memberships(X)[-len(moments) :])
-            _, self.dwelling_ = settled(codes, int(self.min_dwell), self.dwelling_)
-            self.past_times_ = moments[-1:].copy()
-        return self
+    def _move_on(self, X: pd.DataFrame) -> None:
+        _, dwelling = settled(most_probable(self._memberships(X)), int(self.min_dwell), self.dwelling_)
+        seen, complete = self._seen(X)
+        self.estimator_ = remembered(self.estimator_, take_rows(seen, complete))
+        self.dwelling_ = dwelling
 
     def _memberships(self, X: Any) -> Floats:
         seen, complete = self._seen(X)
