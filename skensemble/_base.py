@@ -57,7 +57,7 @@ from skensemble.regimes import (
     fit_detector,
     joined_names,
     regime_names,
-    remembering,
+    remembered,
 )
 from skensemble.splits import check_time_order, earlier_moments, make_folds
 from skensemble.trades import check_trades
@@ -464,7 +464,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             If the detector looks back and nobody can tell when the rows were.
         """
         X = self._validated_rows(X)
-        self.regime_detector_ = remembering(self.regime_detector_, X)
+        self.regime_detector_ = remembered(self.regime_detector_, X)
         return self
 
     def _learn(self, news: Outcomes) -> None:
@@ -483,7 +483,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             combined, weights = news.combined, news.weights
         detector = self.regime_detector_
         if tells_time(news.features):
-            detector = remembering(detector, news.features)
+            detector = remembered(detector, news.features)
         # All at once, so that a copy or a pickle made meanwhile is of one moment.
         self.__dict__.update(
             figures_after(vars(self), news, combined, weights, sides=self._sides),

@@ -9,7 +9,15 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold
 
 from skensemble import LookAheadWarning, RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor
-from skensemble.regimes import OrderedRegimes, ProductRegimes, QuantileRegimes, TrendRegimes, VolatilityRegimes
+from skensemble.regimes import (
+    JumpRegimes,
+    MarkovRegimes,
+    OrderedRegimes,
+    ProductRegimes,
+    QuantileRegimes,
+    TrendRegimes,
+    VolatilityRegimes,
+)
 
 ASSETS = ("AAA", "BBB", "CCC", "DDD")
 COMBINERS = ["weighted_voting", "stacking", "dynamic"]
@@ -188,6 +196,8 @@ DETECTORS = {
     "windows": VolatilityRegimes("r", window=5),
     "product": ProductRegimes(TrendRegimes("r", window=4), VolatilityRegimes("r", window=5)),
     "dwelling": OrderedRegimes(min_dwell=3),
+    "markov": MarkovRegimes("r"),
+    "jumps": JumpRegimes("r", jump_penalty=0.5),
     "nothing to remember": QuantileRegimes("r"),
     "a function": lambda X: X["r"] > 0,
     "none": None,

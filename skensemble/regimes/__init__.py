@@ -6,14 +6,8 @@ pooled answer serves it.
 """
 
 from skensemble.regimes._bins import QuantileRegimes
-from skensemble.regimes._detection import (
-    SingleRegime,
-    detect,
-    detect_forward,
-    fit_detector,
-    matched_numbers,
-    remembering,
-)
+from skensemble.regimes._detection import SingleRegime, detect, detect_forward, fit_detector, matched_numbers
+from skensemble.regimes._history import remembered
 from skensemble.regimes._jumps import JumpRegimes
 from skensemble.regimes._markov import MarkovRegimes
 from skensemble.regimes._memberships import encode_memberships, joined_names, regime_names
@@ -37,5 +31,5 @@ __all__ = [
     "joined_names",
     "matched_numbers",
     "regime_names",
-    "remembering",
+    "remembered",
 ]

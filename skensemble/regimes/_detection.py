@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from copy import copy
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from skensemble._checks import shown
 from skensemble._compat import take_rows
 from skensemble.regimes._memberships import encode_memberships, regime_names
 
-__all__ = ["SingleRegime", "detect", "detect_forward", "fit_detector", "matched_numbers", "remembering"]
+__all__ = ["SingleRegime", "detect", "detect_forward", "fit_detector", "matched_numbers"]
 
 
 class SingleRegime(BaseEstimator):
@@ -139,30 +138,6 @@ def detect(detector: Any, X: Any) -> Any:
     if callable(detector):
         return detector(X)
     raise ValueError(f"regime_detector {shown(detector)} has neither predict_proba nor predict.")
-
-
-def remembering(detector: Any, X: Any) -> Any:
-    """Let a fitted detector that looks back take note of rows that have happened.
-
-    Parameters
-    ----------
-    detector : None, str, callable or fitted estimator
-        See `detect`. One that looks back has a method ``remember``, which replaces what it knows and changes nothing
-        in place.
-    X : array-like of shape (n_samples, n_features)
-        Rows, oldest first.
-
-    Returns
-    -------
-    None, str, callable or estimator
-        A copy that knows the rows; a detector that looks at no other row as it is.
-
-    Examples
-    --------
-    >>> remembering("market", [[1.0]])
-    'market'
-    """
-    return copy(detector).remember(X) if hasattr(detector, "remember") else detector
 
 
 def detect_forward(

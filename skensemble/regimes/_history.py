@@ -7,7 +7,7 @@ only ``fit`` and ``remember`` add to the past, so that to predict is to change n
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from copy import deepcopy
+from copy import copy
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -77,8 +77,27 @@ class LooksBack(ABC):
 
 
 def remembered(detector: Any, X: Any) -> Any:
-    """Return the detector with rows taken note of, where it looks back; the one that is given stays as it was."""
-    return deepcopy(detector).remember(X) if hasattr(detector, "remember") else detector
+    """Let a fitted detector that looks back take note of rows that have happened.
+
+    Parameters
+    ----------
+    detector : None, str, callable or fitted estimator
+        See `detect`. One that looks back has a method ``remember``, which replaces what it knows and changes nothing
+        in place.
+    X : array-like of shape (n_samples, n_features)
+        Rows, oldest first.
+
+    Returns
+    -------
+    None, str, callable or estimator
+        A copy that knows the rows; a detector that looks at no other row as it is.
+
+    Examples
+    --------
+    >>> remembered("market", [[1.0]])
+    'market'
+    """
+    return copy(detector).remember(X) if hasattr(detector, "remember") else detector
 
 
 class Times(NamedTuple):
