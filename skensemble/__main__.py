@@ -4,55 +4,51 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from skensemble import __version__
 from skensemble._demo import (
     BEST_SINGLE,
-    BLOCK,
+    BLIND,
     COMBINERS,
+    COST_BPS,
     EQUAL,
+    FORMATS,
     HORIZONS,
     NO_MODEL,
     REGIMES,
     RIVAL,
-    Walk,
-    change_interval,
     draw,
-    figures,
     walk,
-    with_regimes,
 )
+from skensemble.evaluation import Change, WalkForward, change_interval
 
 __all__ = ["main"]
 
-Interval = tuple[float, float, float]
-
 WIDTH = 100
-NAME = 19
-FORMATS = (".pdf", ".png", ".svg")
+NAME = 20
+BLOCK = 63
 
 WHAT = f"""\
 Several models predict the S&P 500 day by day, and are combined in three ways.
 
 The daily prices of 1999 to 2018 come with the package. Four models are trained on the years up to 2006
-and retrained every January on all days before; the ensembles learn from what the models said of days
-that they had not seen. Every day from 2007 on is predicted with what was known at its close, and judged
-when its outcome has come. All of this stands beside one LightGBM as it comes out of the box, equal
-weights, the best single model chosen each January, and no model at all.
+and retrained every January on all outcomes known by then. Every day from 2007 on is predicted with what
+was known at its close; when its outcome has come, it goes back to the ensembles (partial_update), and
+the next day is predicted with what it has taught. All of this stands beside one LightGBM as it comes
+out of the box, equal weights, the best single model so far, each model alone, and no model at all.
 
-It takes about half a minute on two free cores and needs no network.
+It takes about a minute on two free cores and needs no network.
 
-  voting    weights of least squared error, learned every January
-  stacking  a linear model of the models' predictions, learned every January
-  dynamic   weights that move with every outcome: one day later for returns, five for volatility
-            (what partial_update does in an ensemble of yours)
+  voting    weights of least squared error
+  stacking  a linear model of the models' predictions
+  dynamic   weights that follow a rule with regret bounds
   regimes   {", ".join(REGIMES)}: where today's volatility stands among all until today
 """
 
@@ -81,15 +77,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if trouble:
         print(trouble, file=sys.stderr)
         return 1
-    targets = list(HORIZONS) if asked.target == "both" else [asked.target]
-    walks = []
-    for target in targets:
-        _progress(f"{target}: training the models, year by year ...")
-        walks.append(walk(target, quick=asked.quick))
+    walks = {}
+    for target in list(HORIZONS) if asked.target == "both" else [asked.target]:
+        _progress(f"{target}: living through the years, training every January ...")
+        walks[target] = walk(target, quick=asked.quick)
     _progress("")
-    print(_opening(walks[0]))
-    for walked in walks:
-        print("", _table(walked), "", _weights(walked), "", _verdict(walked), sep="\n")
+    print(_opening(next(iter(walks.values()))))
+    for target, walked in walks.items():
+        print("", _table(target, walked), "", _weights(walked), "", _verdict(target, walked), sep="\n")
     if asked.save is not None:
         draw(walks, asked.save)
         print("", f"The picture is in {asked.save}.", sep="\n")
@@ -133,145 +128,154 @@ def _progress(text: str) -> None:
         print(f"\r{text:<{WIDTH - 1}}\r", end="", file=sys.stderr, flush=True)
 
 
-def _opening(walked: Walk) -> str:
-    first, last, since = walked.said.index[0].year, walked.said.index[-1].year, walked.learned_from.year
+def _opening(walked: WalkForward) -> str:
+    first, last = walked.predictions.index[0].year, walked.predictions.index[-1].year
+    n_train = walked.trainings["n_train"].iloc[0]
     return "\n".join(
         [
             f"skensemble {__version__} on the S&P 500, {first} to {last}: each day is predicted at the close before.",
-            f"Models: {', '.join(walked.models)}; trained on {since} to {first - 1}, anew every January.",
-            "Voting and stacking learn every January how far to trust which model, dynamic every day.",
-            f"Regimes, by past volatility: {', '.join(REGIMES)}. Nothing is used before its time.",
+            f"Models: {', '.join(_models(walked))}; trained on {n_train:,} days before {first}, anew every January.",
+            "Outcomes go back to the ensembles as they become known. Nothing is used before its time.",
+            f"Regimes, by past volatility: {', '.join(REGIMES)}.",
         ]
     )
 
 
-def _table(walked: Walk) -> str:
-    found = figures(walked)
-    of_returns = walked.target == "return"
+def _models(walked: WalkForward) -> tuple[str, ...]:
+    return walked.explanations["dynamic"].models
+
+
+def _table(target: str, walked: WalkForward) -> str:
+    report = walked.report(block=BLOCK).set_index(["rival", "regime"])
+    of_returns = target == "return"
     row = _row_of_returns if of_returns else _row_of_volatility
     lines = _header_of_returns(walked) if of_returns else _header_of_volatility(walked)
     sections = {
-        "Each model alone": walked.models,
-        "Rivals": (RIVAL, EQUAL, BEST_SINGLE, NO_MODEL),
-        "Ensembles": [name for combiner in COMBINERS for name in (combiner, with_regimes(combiner))],
+        "Each model alone": {f"{model} alone": model for model in _models(walked)},
+        "Rivals": {name: name for name in (RIVAL, EQUAL, BEST_SINGLE, NO_MODEL)},
+        "Ensembles": {name: name for name in (*COMBINERS, BLIND)},
     }
     for title, names in sections.items():
-        lines += [title, *(row(found.loc[name]) for name in names)]
-    return "\n".join([*lines, *_notes(walked)])
+        lines += [title, *(row(shown, report.loc[name]) for name, shown in names.items())]
+    return "\n".join([*lines, *_notes(target, walked)])
 
 
-def _header_of_returns(walked: Walk) -> list[str]:
+def _header_of_returns(walked: WalkForward) -> list[str]:
     return [
-        _title(f"Return of the next day: {len(walked.said):,} days"),
-        _return_cells("", "error", "loss vs", "right side", "", "profit", "Sharpe", "worst regime"),
-        _return_cells("", "bps", "LightGBM", "% (95 %)", "n", "bps", "a year (95 %)", "bps"),
+        _title(f"Return of the next day: {len(walked):,} days"),
+        _return_cells("", "error", "loss vs", "right side", "", "profit", "Sharpe", "worst"),
+        _return_cells("", "bps", "LightGBM", "% (95 %)", "n", "bps", "a year (95 %)", "year"),
     ]
 
 
-def _row_of_returns(row: Any) -> str:
+def _row_of_returns(name: str, rows: Any) -> str:
+    row = rows.loc["pooled"]
     low, high = 100 * row["win_rate_low"], 100 * row["win_rate_high"]
     return _return_cells(
-        row.name,
-        f"{1e4 * row['error']:.1f}",
+        name,
+        f"{1e4 * np.sqrt(row['loss']):.1f}",
         _percent(row["change"]),
         f"{100 * row['win_rate']:.1f} ({low:.1f}, {high:.1f})",
-        f"{row['n']:.0f}",
+        f"{row['won'] + row['lost']:.0f}",
         f"{row['profit_bps']:.1f}",
-        f"{row['sharpe']:.2f} ({row['sharpe_low']:.2f}, {row['sharpe_high']:.2f})",
-        f"{row['worst']} {row['profit_bps_' + row['worst']]:.1f}",
+        f"{row['sharpe_annual']:.2f} ({row['sharpe_annual_low']:.2f}, {row['sharpe_annual_high']:.2f})",
+        f"{row['worst_year']}",
     )
 
 
 def _return_cells(name: str, error: str, change: str, right: str, n: str, profit: str, sharpe: str, worst: str) -> str:
-    return f" {name:<{NAME}}{error:>6}{change:>9}{right:>18}{n:>5}{profit:>7}{sharpe:>20}{worst:>15}"
+    return f" {name:<{NAME}}{error:>6}{change:>10}{right:>19}{n:>6}{profit:>8}{sharpe:>21}{worst:>7}"
 
 
-def _header_of_volatility(walked: Walk) -> list[str]:
+def _header_of_volatility(walked: WalkForward) -> list[str]:
     return [
-        _title(f"Volatility of the next 5 days: {len(walked.said):,} days"),
+        _title(f"Volatility of the next 5 days: {len(walked):,} days"),
         _volatility_cells("", "error", "loss vs", ["", "", "loss vs LightGBM in"], "worst"),
-        _volatility_cells("", "% a year", "LightGBM", REGIMES, "regime"),
+        _volatility_cells("", "% a year", "LightGBM", REGIMES, "year"),
     ]
 
 
-def _row_of_volatility(row: Any) -> str:
-    inside = [_percent(row[f"change_{regime}"]) for regime in REGIMES]
-    return _volatility_cells(row.name, f"{100 * row['error']:.2f}", _percent(row["change"]), inside, row["worst"])
+def _row_of_volatility(name: str, rows: Any) -> str:
+    row = rows.loc["pooled"]
+    inside = [_percent(rows.loc[regime, "change"]) for regime in REGIMES]
+    cells = (f"{100 * np.sqrt(row['loss']):.2f}", _percent(row["change"]), inside, f"{row['worst_year']}")
+    return _volatility_cells(name, *cells)
 
 
 def _volatility_cells(name: str, error: str, change: str, inside: Sequence[str], worst: str) -> str:
-    return f" {name:<{NAME}}{error:>10}{change:>12}  {''.join(f'{cell:>12}' for cell in inside)}{worst:>13}"
+    return f" {name:<{NAME}}{error:>10}{change:>12}  {''.join(f'{cell:>12}' for cell in inside)}{worst:>9}"
 
 
-def _notes(walked: Walk) -> list[str]:
+def _notes(target: str, walked: WalkForward) -> list[str]:
     days = walked.regimes.value_counts()
-    years_of = ", ".join(f"{name} in {years}" for name, years in Counter(walked.best).most_common())
     lines = [
         "Error: root mean squared. Loss: mean squared error, against the default LightGBM, in %; below 0 is",
         f"better. Days: {', '.join(f'{days.get(regime, 0):,} {regime}' for regime in REGIMES)}. "
-        + NO_MODEL_MEANS[walked.target],
-        f"Best single, chosen every January: {years_of} of {len(walked.best)} years.",
+        + NO_MODEL_MEANS[target],
     ]
-    if walked.target == "return":
+    if target == "return":
         lines.append(
-            "Profit: per day, of holding the predicted side, before costs; worst regime: that of least profit."
+            f"Profit: per day, of holding the predicted side, after {COST_BPS:g} bps for every change of side."
         )
+        lines.append("Worst year: that of least profit.")
+    else:
+        lines.append("Worst year: that of most loss against LightGBM (LightGBM itself: of most loss).")
     return lines
 
 
-def _weights(walked: Walk) -> str:
-    by_year = walked.weights.groupby(pd.DatetimeIndex(walked.weights.index).year).mean()
+def _weights(walked: WalkForward) -> str:
+    weights = walked.weights["dynamic"]
+    by_year = weights.groupby(pd.DatetimeIndex(weights.index).year).mean()
+    now = walked.estimators["dynamic"].weights_
     regimes = "".join(f"{regime:>9}" for regime in REGIMES)
     years = "".join(f"'{year:02d}".rjust(4) for year in by_year.index.to_numpy() % 100)
-    ends = f"after {walked.said.index[-1].date()}, in"
+    ends = f"after {weights.index[-1].date()}, in"
     lines = [
-        "How dynamic + regimes divides its trust among the models, in %",
-        f"{'':<{NAME - 3}}{ends:>27}   mean of the year",
-        f"{'':<{NAME - 3}}{regimes}   {years}",
+        "How dynamic divides its trust among the models, in %",
+        f"{'':<{NAME - 4}}{ends:>27}   mean of the year",
+        f"{'':<{NAME - 4}}{regimes}   {years}",
     ]
-    for model in walked.models:
-        cells = [f"{100 * weight:>9.0f}" for weight in walked.weights_now.loc[model].to_numpy()]
-        lines.append(f" {model:<{NAME - 4}}{''.join(cells)}   " + "".join(f"{100 * w:>4.0f}" for w in by_year[model]))
+    for model in _models(walked):
+        cells = [f"{100 * now.loc[model, regime]:>9.0f}" for regime in REGIMES]
+        lines.append(f" {model:<{NAME - 5}}{''.join(cells)}   " + "".join(f"{100 * w:>4.0f}" for w in by_year[model]))
     return "\n".join(lines)
 
 
-def _verdict(walked: Walk) -> str:
+def _verdict(target: str, walked: WalkForward) -> str:
     losses = walked.losses
     rivals = {
         "the default LightGBM": RIVAL,
         "equal weights": EQUAL,
         "the best single model": BEST_SINGLE,
         "no model": NO_MODEL,
-        "the same without regimes": "",
+        "no regimes": BLIND,
     }
     lines = [
         "Is it more than chance? Change of loss in %, with its 95 % interval",
-        f"{'with regimes, against':<{NAME + 8}}" + "".join(f"{combiner:>24}" for combiner in COMBINERS),
+        f"{'against':<{NAME + 8}}" + "".join(f"{combiner:>24}" for combiner in COMBINERS),
     ]
     sentences = []
-    found: dict[str, dict[str, Interval]] = {}
+    found: dict[str, dict[str, Change]] = {}
     for words, rival in rivals.items():
-        found[rival] = each = {
-            combiner: change_interval(losses[with_regimes(combiner)], losses[rival or combiner])
-            for combiner in COMBINERS
-        }
+        found[rival] = each = {name: change_interval(losses[name], losses[rival], block=BLOCK) for name in COMBINERS}
         cells = [f"{100 * middle:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})" for middle, low, high in each.values()]
         lines.append(f" {words:<{NAME + 7}}" + "".join(f"{cell:>24}" for cell in cells))
         sentences.append(f" Against {words}: {_plainly(each)}.")
     lines += [
-        f"Both on the same {len(losses):,} days, drawn anew 2,000 times in blocks of {BLOCK} days.",
+        "No regimes: dynamic, which is not told them.",
+        f"All on the same {len(losses):,} days, drawn anew 2,000 times in blocks of {BLOCK} days.",
         "One interval in twenty leaves out 0 by chance alone.",
         "",
         "In plain words",
         *sentences,
         f" {_years_won(walked)}",
     ]
-    if walked.target == "return":
+    if target == "return":
         lines += _about_returns(walked, found[NO_MODEL])
     return "\n".join(lines)
 
 
-def _plainly(found: Mapping[str, Interval]) -> str:
+def _plainly(found: Mapping[str, Any]) -> str:
     """Who has less loss, who has more, and who neither, by whether the interval leaves out 0."""
     less = [combiner for combiner, (_, _, high) in found.items() if high < 0]
     more = [combiner for combiner, (_, low, _) in found.items() if low > 0]
@@ -283,19 +287,22 @@ def _plainly(found: Mapping[str, Interval]) -> str:
     return "; ".join(parts)
 
 
-def _years_won(walked: Walk) -> str:
+def _years_won(walked: WalkForward) -> str:
     """In how many years the loss was lower: one wild year must not speak for all."""
-    by_year = walked.losses.groupby(pd.DatetimeIndex(walked.said.index).year).mean()
-    won = [f"{combiner} {(by_year[with_regimes(combiner)] < by_year[RIVAL]).sum()}" for combiner in COMBINERS]
+    by_year = walked.losses.groupby(pd.DatetimeIndex(walked.losses.index).year).mean()
+    won = [f"{combiner} {(by_year[combiner] < by_year[RIVAL]).sum()}" for combiner in COMBINERS]
     return f"Years with less loss than the default LightGBM, of {len(by_year)}: {', '.join(won)}."
 
 
-def _about_returns(walked: Walk, against_none: Mapping[str, Interval]) -> list[str]:
-    found = figures(walked)
-    sure = [str(name) for name in found.index[(found["sharpe_low"] > 0) | (found["sharpe_high"] < 0)]]
-    years = round(len(walked.said) / 252)
+def _about_returns(walked: WalkForward, against_none: Mapping[str, Change]) -> list[str]:
+    report = walked.report(block=BLOCK)
+    found = report[report["regime"] == "pooled"].set_index("rival")
+    sure = [
+        str(name).removesuffix(" alone") for name in found.index[(found["sharpe_low"] > 0) | (found["sharpe_high"] < 0)]
+    ]
+    years = round(len(walked) / 252)
     lines = []
-    if not any(high < 0 for _, _, high in against_none.values()):
+    if not any(change.high < 0 for change in against_none.values()):
         lines.append(" No ensemble is known to predict the next return better than expecting nothing does.")
     if sure:
         lines.append(f" Profit: of {len(found)} rows {_listed(sure)} {_have(sure)} a Sharpe ratio surely off 0.")
@@ -317,7 +324,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _percent(fraction: float) -> str:
-    return f"{100 * fraction:+.1f}"
+    return "" if np.isnan(fraction) else f"{100 * fraction:+.1f}"
 
 
 def _title(text: str) -> str:

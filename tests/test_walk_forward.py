@@ -14,7 +14,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor, walk_forward
+from skensemble import (
+    ModelFailureWarning,
+    RegimeAwareEnsembleClassifier,
+    RegimeAwareEnsembleRegressor,
+    walk_forward,
+)
 from skensemble.evaluation import change_interval
 from skensemble.evaluation._schedule import make_schedule
 from skensemble.losses import AbsoluteLoss
@@ -246,6 +251,28 @@ def test_a_training_ends_before_the_first_outcome_that_is_not_known():
     assert walk.trainings["n_judged"].tolist() == [20, 20, 20]
 
 
+class Late(BaseEstimator):
+    """A model that needs many rows."""
+
+    def __init__(self, model=None, since=100):
+        self.model = model
+        self.since = since
+
+    def fit(self, X, y):
+        if len(X) < self.since:
+            raise ValueError("too few rows")
+        self.model_ = clone(self.model).fit(X, y)
+        if hasattr(self.model_, "classes_"):
+            self.classes_ = self.model_.classes_
+        return self
+
+    def predict(self, X):
+        return self.model_.predict(X)
+
+    def __sklearn_tags__(self):
+        return self.model.__sklearn_tags__()
+
+
 class Counting(RegressorMixin, BaseEstimator):
     fits: ClassVar[list[float]] = []
 
@@ -319,6 +346,27 @@ def test_the_best_single_model_is_the_one_of_least_loss_until_then():
         known = np.r_[0:first, first : first + max(row - 4, 0)]
         least = ((said[known] - came[known, None]) ** 2).mean(axis=0).argmin()
         assert walk.predictions["best single"].iloc[row] == said[first + row, least]
+
+
+@pytest.mark.parametrize("classes", [False, True])
+def test_each_model_may_be_judged_alone_and_may_have_been_asleep(classes):
+    X, y, _ = made(classes=classes)
+    model = ensemble(classes=classes)
+    late = LogisticRegression() if classes else LinearRegression()
+    model.set_params(estimators=[*model.estimators, ("late", Late(late, since=100))])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ModelFailureWarning)
+        walk = walk_forward({"it": model}, X, y, initial=INITIAL, refit_every=40, judge_models=True)
+    names = model.get_params()["estimators"]
+    assert walk.rivals == ("it", "equal weights", "best single", *(f"{name} alone" for name, _ in names))
+    report = walk.report().set_index("rival")
+    assert report.loc["tree alone", "n"] == 80
+    assert report.loc["late alone", "n"] == 40
+    if classes:
+        assert walk.predictions["late alone"][:40].isna().all()
+        assert walk.wins["late alone"][:40].isna().all()
+    change = change_interval(walk.losses["late alone"][40:], walk.losses["it"][40:])
+    assert report.loc["late alone", ["change", "change_low", "change_high"]].tolist() == list(change)
 
 
 def test_pools_of_other_models_have_rivals_of_their_own():
@@ -579,6 +627,26 @@ def test_a_difference_that_is_chance_is_called_so():
     assert change_interval(0.5 * losses[:, 0], losses[:, 0]).verdict == "distinguishable: less loss"
     assert change_interval(2 * losses[:, 0], losses[:, 0]).verdict == "distinguishable: more loss"
     assert np.isnan(change_interval([1.0, 1.0], [0.0, 0.0]).change)
+
+
+def test_the_interval_of_a_change():
+    rng = np.random.default_rng(0)
+    rival = rng.exponential(size=1000)
+    assert change_interval(rival, rival) == (0, 0, 0)
+    change, low, high = change_interval(0.8 * rival + 0.02 * rng.exponential(size=1000), rival)
+    assert change == pytest.approx(-0.18, abs=0.01)
+    assert -0.2 < low < change < high < -0.15
+    _, low, high = change_interval(rng.exponential(size=1000), rival)
+    assert low < 0 < high
+
+
+def test_bad_days_in_clusters_make_the_interval_wide():
+    rng = np.random.default_rng(1)
+    rival = np.ones(2000)
+    apart = 1 + rng.standard_normal(2000)
+    together = np.repeat(1 + rng.standard_normal(40), 50)
+    widths = [np.diff(change_interval(losses, rival)[1:])[0] for losses in (apart, together)]
+    assert widths[1] > 4 * widths[0]
 
 
 def test_intervals_of_differences_hold_the_truth_about_as_often_as_they_say():

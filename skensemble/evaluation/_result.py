@@ -287,10 +287,12 @@ class WalkForward:
 
     def _change(self, rival: str, part: Array, block: int) -> Change:
         """How a rival compares with the first one in a part of the rows, moment by moment."""
+        losses = self.losses[[rival, self.rivals[0]]].to_numpy()
+        part = np.where(np.isfinite(losses).all(axis=1), part, 0.0)
         inside = self._summed(part[:, None])[:, 0] > 0
         if rival == self.rivals[0] or not inside.any():
             return Change(float("nan"), float("nan"), float("nan"))
-        both = self._summed(self.losses[[rival, self.rivals[0]]].to_numpy() * part[:, None])[inside]
+        both = self._summed(np.where(part[:, None] > 0, losses, 0.0) * part[:, None])[inside]
         return change_interval(both[:, 0], both[:, 1], block=block)
 
     def _summed(self, values: Array) -> Array:

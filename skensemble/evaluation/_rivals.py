@@ -26,7 +26,7 @@ from skensemble._feedback import Outcomes
 from skensemble._inputs import labels_of_groups
 from skensemble._progress import Progress
 from skensemble._training import outputs, shared_training, weight_params
-from skensemble.combiners import awake_models, equal_weights, weighted_mean
+from skensemble.combiners import awake_models
 from skensemble.evaluation._schedule import Period, Schedule
 from skensemble.explanation import Explanation, joined, laid_out
 from skensemble.models import label_encoded, needs_label_encoding
@@ -79,14 +79,13 @@ class Lived:
         The rival as it stands in the end.
     explanation : Explanation or None
         What an ensemble said, taken apart; ``None`` for a plain estimator.
-    equal, best : ndarray of shape (n_judged, n_outputs) or None
-        What the mean of an ensemble's models said, and that one of them which had been best so far.
+    best : ndarray of shape (n_judged, n_outputs) or None
+        What that one of an ensemble's models said which had been best so far.
     """
 
     combined: Array
     estimator: Any
     explanation: Explanation | None = None
-    equal: Array | None = None
     best: Array | None = None
 
 
@@ -323,6 +322,5 @@ class _Living:
         """What came of it."""
         whole = joined(self.said)
         whole = laid_out(whole, whole.models, whole.regimes, None if classes is None else classes.tolist())
-        said = whole.member_predictions
-        equal = weighted_mean(equal_weights(awake_models(said)), said)
-        return Lived(whole.combined, self.pipeline, whole, equal, said[np.arange(len(said)), self.leaders])
+        best = whole.member_predictions[np.arange(len(whole)), self.leaders]
+        return Lived(whole.combined, self.pipeline, whole, best)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from skensemble._compat import CallbackSupport, check_sample_weight, take_rows, 
 from skensemble._feedback import class_sides
 from skensemble._inputs import check_same_times, labels_of_groups, numbers_of_returns
 from skensemble._progress import listened_to
-from skensemble.combiners import default_loss
+from skensemble.combiners import awake_models, default_loss, equal_weights, weighted_mean
 from skensemble.evaluation._result import WalkForward
 from skensemble.evaluation._rivals import Lived, Stream, ensemble_in, live_ensembles, live_plainly
 from skensemble.evaluation._schedule import Schedule, make_schedule
@@ -49,6 +49,7 @@ def walk_forward(
     groups: Any = None,
     cost_bps: float = 0.0,
     loss: Loss | None = None,
+    judge_models: bool = False,
     callbacks: Sequence[Any] = (),
     n_jobs: int | None = None,
 ) -> WalkForward:
@@ -99,6 +100,8 @@ def walk_forward(
     loss : Loss, default=None
         What an error costs in the report. The default (``None``) is the squared error of numbers, and of classes the
         log loss, or the share of wrong ones where some rival gives no probabilities.
+    judge_models : bool, default=False
+        Whether each model of an ensemble is judged too, as ``"NAME alone"``. It costs nothing but room in the tables.
     callbacks : sequence of callback, default=()
         Callbacks of scikit-learn (1.9 and later), such as ``sklearn.callback.ProgressBar()``: rivals by trainings.
     n_jobs : int, default=None
@@ -159,7 +162,7 @@ def walk_forward(
     )
     _check_horizons(rivals, schedule, times)
     lived = _Walk(len(rivals)).walk(rivals, stream, schedule, classes, callbacks, n_jobs)
-    return _result(lived | _plain_rivals(lived), stream, times, classes, schedule, loss, cost_bps)
+    return _result(lived | _from_models(lived, judge_models), stream, times, classes, schedule, loss, cost_bps)
 
 
 class _Walk(CallbackSupport, BaseEstimator):
@@ -273,20 +276,40 @@ def _check_horizons(rivals: Mapping[str, Any], schedule: Schedule, times: pd.Dat
 # Outcome.
 
 
-def _plain_rivals(lived: Mapping[str, Lived]) -> dict[str, Lived]:
-    """The mean and the best of the models of each ensemble; once for ensembles of the same models."""
-    found: dict[str, Lived] = {}
-    pools: list[Array] = []
+def _from_models(lived: Mapping[str, Lived], judge_models: bool) -> dict[str, Lived]:
+    """The mean and the best of the models of each ensemble, and each alone; once for ensembles of the same models."""
+    pools: list[_Pool] = []
     for name, each in lived.items():
-        if each.explanation is None or each.equal is None or each.best is None:
+        if each.explanation is None or each.best is None:
             continue
-        said = each.explanation.member_predictions
-        if any(np.array_equal(said, known, equal_nan=True) for known in pools):
-            continue
-        of = f" of {name}" if pools else ""
-        found |= {f"{_EQUAL}{of}": Lived(each.equal, None), f"{_BEST}{of}": Lived(each.best, None)}
-        pools.append(said)
+        models, said = each.explanation.models, each.explanation.member_predictions
+        same = next((pool for pool in pools if pool.models == models and _agree(pool.said, said)), None)
+        if same is None:
+            pools.append(_Pool(f" of {name}" if pools else "", models, said.copy(), each.best))
+        else:
+            # A model that rested in one ensemble may have been at work in another.
+            np.copyto(same.said, said, where=np.isnan(same.said))
+    found: dict[str, Lived] = {}
+    for of, models, said, best in pools:
+        equal = weighted_mean(equal_weights(awake_models(said)), said)
+        found |= {f"{_EQUAL}{of}": Lived(equal, None), f"{_BEST}{of}": Lived(best, None)}
+        if judge_models:
+            found |= {f"{model} alone{of}": Lived(said[:, k], None) for k, model in enumerate(models)}
     return found
+
+
+class _Pool(NamedTuple):
+    """The models of one or several ensembles, and what they said."""
+
+    of: str
+    models: tuple[str, ...]
+    said: Array
+    best: Array
+
+
+def _agree(one: Array, other: Array) -> bool:
+    """Whether two say the same wherever both say something."""
+    return one.shape == other.shape and bool(((one == other) | np.isnan(one) | np.isnan(other)).all())
 
 
 def _result(
@@ -305,10 +328,15 @@ def _result(
     y = np.asarray(came.y)
     names = list(lived)
     combined = np.stack([each.combined for each in lived.values()], axis=1)
+    silent = np.isnan(combined).any(axis=2)
     if classes is None:
         targets, predictions = y.astype(float)[:, None], combined[:, :, 0]
     else:
+        # A model alone may have been asleep; then it has no class either.
         targets, predictions = np.eye(len(classes))[np.searchsorted(classes, y)], classes[combined.argmax(axis=2)]
+        if silent.any():
+            predictions = predictions.astype(object)
+            predictions[silent] = None
 
     def table(values: Any) -> pd.DataFrame | None:
         return None if values is None else pd.DataFrame(values, index=index, columns=names)
@@ -316,7 +344,7 @@ def _result(
     sides = _sides(stream, schedule, classes, combined)
     wins, profits = _earned(sides, came, cost_bps)
     if classes is not None:
-        wins = (predictions == y[:, None]).astype(float)
+        wins = np.where(silent, np.nan, predictions == y[:, None])
     losses, words = _losses(lived, targets, combined, loss)
     return WalkForward(
         predictions=pd.DataFrame(predictions, index=index, columns=names),
@@ -346,7 +374,7 @@ def _losses(lived: Mapping[str, Lived], targets: Array, combined: Array, loss: L
     if loss is None and targets.shape[1] > 1 and not all(hasattr(rival, "predict_proba") for rival in given):
         # Whoever gives no probabilities would have to pay as much as the logarithm allows.
         wrong = combined.argmax(axis=2) != targets.argmax(axis=1)[:, None]
-        return wrong.astype(float), "share of wrong classes"
+        return np.where(np.isnan(combined).any(axis=2), np.nan, wrong), "share of wrong classes"
     chosen = default_loss(targets.shape[1]) if loss is None else loss
     return chosen(targets, combined), type(chosen).__name__
 
@@ -365,7 +393,7 @@ def _sides(stream: Stream, schedule: Schedule, classes: NDArray[Any] | None, com
         weight = np.ones(past.stop - past.start) if stream.sample_weight is None else stream.sample_weight[past]
         stands_for = class_sides(np.eye(len(classes))[y[past]], stream.returns[past], weight)
         taken[rows] = np.zeros(1) if stands_for is None else stands_for[combined[rows].argmax(axis=2)]
-    return taken
+    return np.where(np.isnan(combined).any(axis=2), np.nan, taken)
 
 
 def _earned(sides: Array | None, came: Stream, cost_bps: float) -> tuple[Array | None, Array | None]:
@@ -379,8 +407,8 @@ def _earned(sides: Array | None, came: Stream, cost_bps: float) -> tuple[Array |
     changed = np.zeros(sides.shape, dtype=bool)
     for owner in np.unique(owners):
         rows = np.flatnonzero(owners == owner)
-        before = np.vstack([np.zeros((1, sides.shape[1])), sides[rows[:-1]]])
-        changed[rows] = sides[rows] != before
+        held = np.nan_to_num(sides[rows])
+        changed[rows] = np.diff(held, axis=0, prepend=0.0) != 0
     # Leaving the market costs as well, although no trade is made on that row.
     paid = np.where(changed, float(cost_bps), 0.0)
     return wins, np.where(np.isnan(profits) & (paid > 0), -paid, profits - paid)
