@@ -134,7 +134,7 @@ def _opening(walked: WalkForward) -> str:
     return "\n".join(
         [
             f"skensemble {__version__} on the S&P 500, {first} to {last}: each day is predicted at the close before.",
-            f"Models: {', '.join(_models(walked))}; trained on {n_train:,} days before {first}, anew every January.",
+            f"Models: {', '.join(_models(walked))}; first trained on {n_train:,} days, then every January.",
             "Outcomes go back to the ensembles as they become known. Nothing is used before its time.",
             f"Regimes, by past volatility: {', '.join(REGIMES)}.",
         ]

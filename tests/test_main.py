@@ -58,7 +58,7 @@ def test_it_says_what_it_did_and_nothing_else(printed):
     assert out.isascii()
     assert max(map(len, out.splitlines()[:-1])) <= 100
     assert "2015 to 2018" in out.splitlines()[0]
-    assert "trained on 1,006 days before 2015" in out.splitlines()[1]
+    assert "first trained on 1,006 days" in out.splitlines()[1]
 
 
 def pooled(walked):
