@@ -1,0 +1,80 @@
+"""What the parts of this folder are handed: read as numbers of the right shape, or refused with a sentence."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from skensemble._checks import shown
+
+__all__ = [
+    "Array",
+    "Shares",
+    "check_length",
+    "present",
+    "read_column",
+    "read_memberships",
+    "read_numbers",
+    "read_weights",
+]
+
+Array: TypeAlias = npt.NDArray[np.float64]
+# The regimes that one row has a share of, and how large it is.
+Shares: TypeAlias = list[tuple[int, float]]
+
+# A sum of shares may exceed 1 by what rounding left.
+_ROUNDING = 1e-6
+
+
+def read_numbers(values: object, name: str, owner: str) -> Array:
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} of {owner} must be numbers; got {shown(values)}.") from error
+
+
+def read_column(values: npt.ArrayLike, name: str, owner: str, n: int | None = None) -> Array:
+    """Read one number per row; ``n`` says how many rows there are, if that is known."""
+    column = read_numbers(values, name, owner)
+    if column.ndim != 1:
+        raise ValueError(f"{name} of {owner} must be one number per row, a shape of (n_samples,); got {column.shape}.")
+    if n is not None:
+        check_length(column, name, owner, n)
+    return column
+
+
+def check_length(values: Array, name: str, owner: str, n: int) -> None:
+    if len(values) != n:
+        raise ValueError(f"{name} of {owner} must have one entry for each of the {n} rows; got {len(values)}.")
+
+
+def read_memberships(memberships: npt.ArrayLike, owner: str, n: int, n_regimes: int) -> Array:
+    shares = read_numbers(memberships, "memberships", owner)
+    if shares.shape != (n, n_regimes):
+        raise ValueError(
+            f"memberships of {owner} must have one row per sample and one column per regime, a shape of "
+            f"{(n, n_regimes)}; got {shares.shape}."
+        )
+    # Both fail where something is NaN.
+    if shares.size and not (shares.min() >= 0.0 and shares.sum(axis=1).max() <= 1.0 + _ROUNDING):
+        raise ValueError(
+            f"memberships of {owner} must be shares of at least 0 that add up to at most 1 in each row; got "
+            f"{shown(shares.tolist())}."
+        )
+    return shares
+
+
+def read_weights(sample_weight: npt.ArrayLike | None, owner: str, n: int) -> Array:
+    if sample_weight is None:
+        return np.ones(n)
+    weights = read_column(sample_weight, "sample_weight", owner, n)
+    if not ((weights >= 0) & np.isfinite(weights)).all():
+        raise ValueError(f"sample_weight of {owner} must be finite and not negative; got {shown(weights.tolist())}.")
+    return weights
+
+
+def present(shares: list[float]) -> Shares:
+    """Leave out the regimes that a row has nothing of, most of them as a rule."""
+    return [(regime, share) for regime, share in enumerate(shares) if share]
