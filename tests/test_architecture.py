@@ -33,6 +33,7 @@ LAYERS = {
         "_compat",
         "_composition",
         "_scorer",
+        "_softmax",
         "datasets",
         "losses",
         "regimes",

@@ -6,6 +6,9 @@ they should be, whatever the stream does. The one rule: an interval is made befo
 made, so that a row never tells anything about itself.
 """
 
+from skensemble.intervals._calibration import ProbabilityCalibration
+from skensemble.intervals._confidence import AdaptiveConfidence
 from skensemble.intervals._intervals import AdaptiveIntervals
+from skensemble.intervals._sets import AdaptiveSets
 
-__all__ = ["AdaptiveIntervals"]
+__all__ = ["AdaptiveConfidence", "AdaptiveIntervals", "AdaptiveSets", "ProbabilityCalibration"]

@@ -15,13 +15,15 @@ from scipy import special
 from skensemble._checks import check_number, shown
 from skensemble.intervals._reading import Array, Shares, present, read_column, read_memberships, read_weights
 from skensemble.intervals._record import moved
-from skensemble.intervals._thresholds import CoverageRecord, Thresholds, mixed, step_size
+from skensemble.intervals._thresholds import CoverageRecord, Thresholds, at_coverage, mixed, step_size
 
 __all__ = ["AdaptiveIntervals"]
 
 # The two sides part slowly: a wrong asymmetry costs width, a wrong width costs coverage.
 _LEAN_SHARE = 0.25
 _MOST_LEAN = 1.5
+# How far log q may fall below the threshold of normal residuals: not for good, where residuals have been 0 for long.
+_LEAST_SHIFT = -3.0
 # A residual enters the scale with up to this many times the scale: one absurd outcome must not widen all that follow.
 _LIMIT = 20.0
 # A spread is believed within these bounds, in units of its running mean: two models may well agree by accident.
@@ -275,8 +277,8 @@ class AdaptiveIntervals(CoverageRecord):
         scales = self._scales(disagreements, shares)
         above, below = state.log_widths(shares, _normal_thresholds(self.coverages))
         with np.errstate(over="ignore"):
-            low = centres - scales * np.exp(_at_coverage(below, self.coverages, float(coverage)))
-            return low, centres + scales * np.exp(_at_coverage(above, self.coverages, float(coverage)))
+            low = centres - scales * np.exp(at_coverage(below, _normal_places, self.coverages, float(coverage)))
+            return low, centres + scales * np.exp(at_coverage(above, _normal_places, self.coverages, float(coverage)))
 
     def _known_before(self, spreads: npt.ArrayLike, memberships: npt.ArrayLike, n: int) -> tuple[Array, Array]:
         disagreements = read_column(spreads, "spreads", "AdaptiveIntervals", n)
@@ -420,7 +422,7 @@ class _State:
         # Without any error so far there is no unit that a threshold could be measured in.
         if scale <= 0.0:
             return
-        step = self.thresholds.move(missed, alphas, shares, weight)
+        step = self.thresholds.move(missed, alphas, shares, weight, _LEAST_SHIFT)
         by = math.copysign(_LEAN_SHARE * step, residual)
         self.leans = [
             min(max(lean + by * miss, -_MOST_LEAN), _MOST_LEAN) for lean, miss in zip(self.leans, missed, strict=True)
@@ -456,13 +458,3 @@ def _normal_thresholds(coverages: Sequence[float]) -> Array:
 def _normal_places(coverages: float | Sequence[float]) -> Array:
     # Φ⁻¹((1 + coverage)/2), exact for the smallest coverages too.
     return np.log(math.sqrt(2.0) * special.erfinv(np.asarray(coverages, dtype=float)))
-
-
-def _at_coverage(log_widths: Array, coverages: Sequence[float], coverage: float) -> Array:
-    """Read the widths of one coverage, (n_samples,), between those of the tracked ones."""
-    place, places = float(_normal_places(coverage)), _normal_places(coverages)
-    upper = int(np.searchsorted(coverages, coverage))
-    if upper == 0:
-        return log_widths[:, 0] + (place - float(places[0]))
-    share = (place - float(places[upper - 1])) / float(places[upper] - places[upper - 1])
-    return (1.0 - share) * log_widths[:, upper - 1] + share * log_widths[:, upper]

@@ -14,9 +14,11 @@ __all__ = [
     "Shares",
     "check_length",
     "present",
+    "read_classes",
     "read_column",
     "read_memberships",
     "read_numbers",
+    "read_probabilities",
     "read_weights",
 ]
 
@@ -64,6 +66,40 @@ def read_memberships(memberships: npt.ArrayLike, owner: str, n: int, n_regimes: 
             f"{shown(shares.tolist())}."
         )
     return shares
+
+
+def read_probabilities(probabilities: npt.ArrayLike, owner: str) -> Array:
+    """Read one probability per row and class; a row that is NaN somewhere becomes NaN altogether."""
+    table = read_numbers(probabilities, "probabilities", owner)
+    if table.ndim != 2 or table.shape[1] < 2:
+        raise ValueError(
+            f"probabilities of {owner} must have one row per sample and one column for each of at least two classes; "
+            f"got a shape of {table.shape}."
+        )
+    unknown = np.isnan(table).any(axis=1, keepdims=True)
+    if unknown.any():
+        table = np.where(unknown, np.nan, table)
+    if ((table < 0.0) | (table > 1.0 + _ROUNDING)).any():
+        raise ValueError(f"probabilities of {owner} must lie between 0 and 1; got {shown(table.tolist())}.")
+    return table
+
+
+def read_classes(targets: npt.ArrayLike, owner: str, shape: tuple[int, ...]) -> npt.NDArray[np.intp]:
+    """Read which class came true, from a one in its column; -1 where none did or nobody knows."""
+    table = read_numbers(targets, "targets", owner)
+    if table.shape != shape:
+        raise ValueError(
+            f"targets of {owner} must have one row per sample and one column per class, a shape of {shape}; got "
+            f"{table.shape}."
+        )
+    known, ones = ~np.isnan(table).any(axis=1), table == 1.0
+    plain = ones.sum(axis=1) <= 1
+    if (known & ~(plain & (ones | (table == 0.0)).all(axis=1))).any():
+        raise ValueError(
+            f"targets of {owner} must have a 1 for the class that came true and 0 for all others; got "
+            f"{shown(table.tolist())}."
+        )
+    return np.where(known & ones.any(axis=1), ones.argmax(axis=1), -1)
 
 
 def read_weights(sample_weight: npt.ArrayLike | None, owner: str, n: int) -> Array:

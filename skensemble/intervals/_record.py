@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Self, TypeVar
@@ -20,8 +21,8 @@ Part = TypeVar("Part")
 class RegimeRecord(ABC):
     """A record per regime and pooled that never changes: what it learns goes into a new one.
 
-    All that it has learned is one dataclass of numbers and lists of numbers, so that a copy is cheap and two records
-    are equal where their numbers are.
+    All that it has learned is one dataclass of numbers, lists of numbers and arrays, so that a copy is cheap and two
+    records are equal where their numbers are.
     """
 
     n_regimes: int
@@ -81,14 +82,17 @@ class RegimeRecord(ABC):
         """What the record was made with, beside the number of regimes."""
 
     def _with(self, state: Any) -> Self:
-        later = copy.copy(self)
-        later._state = state
+        later = object.__new__(type(self))
+        later.__dict__ = self.__dict__ | {"_state": state}
         return later
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RegimeRecord) or type(self) is not type(other):
             return NotImplemented
-        return (self.n_regimes, self._options(), self._state) == (other.n_regimes, other._options(), other._state)
+        return (self.n_regimes, self._options()) == (other.n_regimes, other._options()) and all(
+            np.array_equal(mine, theirs)
+            for mine, theirs in zip(_numbers(self._state), _numbers(other._state), strict=True)
+        )
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self.n_regimes, *self._options().values()))
@@ -97,6 +101,12 @@ class RegimeRecord(ABC):
         options = {"n_regimes": self.n_regimes} | self._options()
         words = [f"{name}={f'{value:g}' if isinstance(value, float) else value}" for name, value in options.items()]
         return f"{type(self).__name__}({', '.join(words)}) after {self._rows()[-1]:g} rows judged"
+
+
+def _numbers(state: Any) -> list[Any]:
+    """List the numbers, lists and arrays of a state, those of states within it too."""
+    values = [getattr(state, field.name) for field in dataclasses.fields(state)]
+    return [part for value in values for part in (_numbers(value) if dataclasses.is_dataclass(value) else [value])]
 
 
 def moved(parts: list[Part], positions: list[int], new: Part) -> list[Part]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from skensemble.intervals._reading import Array, Shares, read_numbers
 from skensemble.intervals._record import RegimeRecord, moved, part_names
 from skensemble.performance import wilson_interval
 
-__all__ = ["CoverageRecord", "Thresholds", "mixed", "step_size"]
+__all__ = ["CoverageRecord", "Thresholds", "at_coverage", "mixed", "step_size"]
 
 # A threshold moves by _FIRST_STEP/√n, so that a bad start is soon forgotten, and by no less than _LEAST_STEP later on.
 # Less is narrower by a percent, but after an unannounced change too many outcomes in a row are missed.
@@ -22,9 +22,9 @@ _FIRST_STEP = 0.6
 _LEAST_STEP = 0.07
 # The regime part corrects what the pooled part leaves; with a whole step of its own both would correct it twice.
 _REGIME_SHARE = 0.5
-# How far a threshold may go from where it started. Without an end, what a jump of the scale has wound up in a row of
+# How far up a threshold may go from where it started. Without an end, what a jump of the scale has wound up in a row of
 # misses would take a thousand rows to come down again at a coverage of 95 %.
-_LEAST_SHIFT, _MOST_SHIFT = -3.0, 2.0
+_MOST_SHIFT = 2.0
 
 
 class CoverageRecord(RegimeRecord):
@@ -161,11 +161,11 @@ class Thresholds:
                 if not miss:
                     self.covered[part][place] += share
 
-    def move(self, missed: list[bool], alphas: list[float], shares: Shares, weight: float) -> float:
-        """Move every threshold of a row by its miss or hit, and return the step of the pooled part."""
+    def move(self, missed: list[bool], alphas: list[float], shares: Shares, weight: float, least: float) -> float:
+        """Move the thresholds of a row by misses and hits, none below ``least``; return the step of the pooled part."""
         step = 0.0
         moves = [
-            0.0 if (shift >= _MOST_SHIFT and miss) or (shift <= _LEAST_SHIFT and not miss) else float(miss) - alpha
+            0.0 if (shift >= _MOST_SHIFT and miss) or (shift <= least and not miss) else float(miss) - alpha
             for shift, miss, alpha in zip(self.of_row(shares), missed, alphas, strict=True)
         ]
         for part, share in _parts(shares):
@@ -183,6 +183,21 @@ def _parts(shares: Shares) -> Shares:
 
 def step_size(clock: float, least: float) -> float:
     return max(least, _FIRST_STEP / math.sqrt(max(clock, 1.0)))
+
+
+def at_coverage(
+    log_widths: Array,
+    places: Callable[[float | Sequence[float]], Array],
+    coverages: Sequence[float],
+    coverage: float,
+) -> Array:
+    """Read the widths of one coverage, (n_samples,), on straight lines in ``places`` between the tracked ones."""
+    place, tracked = float(places(coverage)), places(coverages)
+    upper = int(np.searchsorted(coverages, coverage))
+    if upper == 0:
+        return log_widths[:, 0] + (place - float(tracked[0]))
+    share = (place - float(tracked[upper - 1])) / float(tracked[upper] - tracked[upper - 1])
+    return (1.0 - share) * log_widths[:, upper - 1] + share * log_widths[:, upper]
 
 
 def mixed(memberships: Array, parts: Array) -> Array:
