@@ -1,9 +1,9 @@
-"""Intervals around a prediction that hold the outcome as often as they say.
+"""How sure a prediction is: intervals, sets and probabilities that come true as often as they say.
 
-The one idea: how wrong the last predictions were, in units of a scale known before each of them, says how wrong the
-next may be; a threshold that rises after every miss and falls after every hit ends where misses are as frequent as
-they should be, whatever the stream does. The one rule: an interval is made before its outcome and judged as it was
-made, so that a row never tells anything about itself.
+The one idea: how wrong the last predictions were says how wrong the next may be. A threshold that rises after every
+miss and falls after every hit ends where misses are as frequent as they should be, whatever the stream does, and a
+probability that is moved by every outcome ends where it comes true. The one rule: whatever is said of a row is said
+before its outcome and judged as it was said, so that a row never tells anything about itself.
 """
 
 from skensemble.intervals._calibration import ProbabilityCalibration

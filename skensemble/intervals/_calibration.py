@@ -85,8 +85,8 @@ class ProbabilityCalibration:
     >>> folds = np.arange(1000) // 200
     >>> then, calibration = ProbabilityCalibration(2).learned_forward(said, came, folds)
     >>> then[[0, 999]].round(2)
-    array([[0.6, 0.4],
-           [0.1, 0.9]])
+    array([[0.6 , 0.4 ],
+           [0.11, 0.89]])
     >>> calibration.calibrated([[0.6, 0.4]]).round(2)
     array([[0.89, 0.11]])
     """
