@@ -20,10 +20,12 @@ from skensemble.performance import wilson_interval
 
 __all__ = ["AdaptiveConfidence"]
 
-# How far slopes and levels may be from a = 1 and 0, as a standard deviation, before anything has been seen. Twice as
-# much learns little faster and is wrong by three points instead of two on the first rows of a nominal that is right.
-_DOUBT = 0.3
-# Nominal probabilities count as no surer than this.
+# How far the common slope and level may be from 1 and 0, and those of a regime from the common ones, as standard
+# deviations before anything has been seen. Twice as much learns little faster, and is wrong by more on the first rows.
+# With as much for regimes, these would keep to themselves what all have in common, and a new one would not hear of it.
+_DOUBT, _REGIME_DOUBT = 0.35, 0.25
+# Nominal probabilities count as no surer than this, so that no single row can turn the slope over.
+_SUREST = 0.999
 _FLOOR = 1e-6
 _N_BINS = 20
 # What is added up in each bin.
@@ -43,10 +45,11 @@ class AdaptiveConfidence(RegimeRecord):
         (a + Σ_g m_g a_g) u + (b + Σ_g m_g b_g)
 
     with a logistic regression's coefficients under a normal prior around a = 1 and 0 for all others, of standard
-    deviation 0.3: at the start the nominal probability is stated, and regimes lean on what all have in common. After
-    each outcome coefficients move to the most probable ones given that outcome and a normal distribution that stands
-    for all before it (Laplace's approximation); that distribution fades to the prior with the given half-life, so that
-    changes are followed.
+    deviation 0.35 for a and b and 0.25 for those of regimes: at the start the nominal probability is stated, and
+    regimes lean on what all have in common. After each outcome coefficients move to the most probable ones given that
+    outcome and a normal distribution that stands for all before it (Laplace's approximation); that distribution fades
+    to the prior with the given half-life, so that changes are followed. Nominal probabilities above 0.999 count as
+    0.999.
 
     A record never changes: :meth:`updated` returns a new one, of the same size however many rows it has seen.
 
@@ -126,20 +129,20 @@ class AdaptiveConfidence(RegimeRecord):
         ValueError
             If a shape does not fit, or a number is out of its range.
         """
-        log_odds = self._log_odds(nominal)
-        outcomes = read_column(right, "right", "AdaptiveConfidence", len(log_odds))
+        probabilities = self._read(nominal)
+        outcomes = read_column(right, "right", "AdaptiveConfidence", len(probabilities))
         if not (np.isnan(outcomes) | (outcomes == 0) | (outcomes == 1)).all():
             raise ValueError(
                 "right of AdaptiveConfidence must be 1 where the prediction was right, 0 where it was wrong and NaN "
                 f"where it was neither; got {shown(outcomes.tolist())}."
             )
-        shares = read_memberships(memberships, "AdaptiveConfidence", len(log_odds), self.n_regimes)
-        weights = read_weights(sample_weight, "AdaptiveConfidence", len(log_odds))
+        shares = read_memberships(memberships, "AdaptiveConfidence", len(probabilities), self.n_regimes)
+        weights = read_weights(sample_weight, "AdaptiveConfidence", len(probabilities))
         state = self._state.copied()
-        rows = zip(log_odds.tolist(), outcomes.tolist(), shares.tolist(), weights.tolist(), strict=True)
-        for u, outcome, share, weight in rows:
-            if not math.isnan(u) and not math.isnan(outcome) and weight > 0.0:
-                state.learn(u, outcome, present(share), weight, self.half_life)
+        parts = (probabilities, _log_odds(probabilities), outcomes, shares, weights)
+        for said, u, outcome, share, weight in zip(*(part.tolist() for part in parts), strict=True):
+            if not math.isnan(said) and not math.isnan(outcome) and weight > 0.0:
+                state.learn(said, u, outcome, present(share), weight, self.half_life)
         return self._with(state)
 
     def probability(self, nominal: npt.ArrayLike, memberships: npt.ArrayLike) -> Array:
@@ -163,7 +166,7 @@ class AdaptiveConfidence(RegimeRecord):
         ValueError
             If a shape does not fit, or a number is out of its range.
         """
-        log_odds = self._log_odds(nominal)
+        log_odds = _log_odds(self._read(nominal))
         shares = read_memberships(memberships, "AdaptiveConfidence", len(log_odds), self.n_regimes)
         state: _State = self._state
         slopes, levels = state.of_regimes()
@@ -213,8 +216,8 @@ class AdaptiveConfidence(RegimeRecord):
         regime stated
         CALM   0.80 to 0.85  1.0   0.820    1.0     0.82          0.032
                all           1.0   0.820    1.0     0.82          0.032
-        pooled 0.80 to 0.85  2.0   0.824    0.5     0.82          0.352
-               all           2.0   0.824    0.5     0.82          0.352
+        pooled 0.80 to 0.85  2.0   0.825    0.5     0.82          0.352
+               all           2.0   0.825    0.5     0.82          0.352
         """
         names = part_names(regimes, self.n_regimes, "AdaptiveConfidence")
         bins = [f"{low / _N_BINS:.2f} to {(low + 1) / _N_BINS:.2f}" for low in range(_N_BINS)]
@@ -231,14 +234,14 @@ class AdaptiveConfidence(RegimeRecord):
         frame.insert(4, "high", high)
         return frame
 
-    def _log_odds(self, nominal: npt.ArrayLike) -> Array:
+    def _read(self, nominal: npt.ArrayLike) -> Array:
         probabilities = read_column(nominal, "nominal", "AdaptiveConfidence")
         if ((probabilities < 0) | (probabilities > 1)).any():
             raise ValueError(
                 "nominal of AdaptiveConfidence must be probabilities between 0 and 1, or NaN; got "
                 f"{shown(probabilities.tolist())}."
             )
-        return np.asarray(special.logit(np.clip(probabilities, _FLOOR, 1.0 - _FLOOR)))
+        return probabilities
 
     def _rows(self) -> list[float]:
         rows: list[float] = self._state.bins[:, :, 0].sum(axis=1).tolist()
@@ -263,8 +266,8 @@ class _State:
 
     @classmethod
     def empty(cls, n_regimes: int) -> _State:
-        n = 2 + 2 * n_regimes
-        return cls(np.zeros(n), np.eye(n) / _DOUBT**2, np.zeros((n_regimes + 1, _N_BINS, len(_COUNTED))))
+        precision = np.diag(_prior_precision(n_regimes))
+        return cls(np.zeros(len(precision)), precision, np.zeros((n_regimes + 1, _N_BINS, len(_COUNTED))))
 
     @property
     def slope(self) -> float:
@@ -299,7 +302,7 @@ class _State:
                 later.bins[place] = self.bins[position]
         return later
 
-    def learn(self, u: float, outcome: float, shares: Shares, weight: float, half_life: float) -> None:
+    def learn(self, nominal: float, u: float, outcome: float, shares: Shares, weight: float, half_life: float) -> None:
         """Add one row: judge what would have been stated, fade, and move to the most probable coefficients."""
         slope = level = 0.0
         row = np.zeros(len(self.moves))
@@ -309,11 +312,11 @@ class _State:
             slope, level = slope + share * float(self.moves[at]), level + share * float(self.moves[at + 1])
             row[at], row[at + 1] = share * u, share
         stated = float(special.expit((self.slope + slope) * u + (self.level + level)))
-        self._count(stated, float(special.expit(u)), outcome, shares)
+        self._count(stated, nominal, outcome, shares)
         fade = 2.0 ** (-weight / half_life)
         faded = fade * self.precision
         pull = faded @ self.moves
-        faded.flat[:: len(row) + 1] += (1.0 - fade) / _DOUBT**2
+        faded.flat[:: len(row) + 1] += (1.0 - fade) * _prior_precision(len(self.bins) - 1)
         self.moves, direction = np.linalg.solve(faded, np.column_stack([pull, row])).T
         before = u + float(row @ self.moves)
         after = _settled(before, weight * float(row @ direction), outcome)
@@ -327,6 +330,14 @@ class _State:
         self.bins[-1, place] += counts
         for regime, share in shares:
             self.bins[regime, place] += share * counts
+
+
+def _log_odds(probabilities: Array) -> Array:
+    return np.asarray(special.logit(np.clip(probabilities, 1.0 - _SUREST, _SUREST)))
+
+
+def _prior_precision(n_regimes: int) -> Array:
+    return np.repeat([_DOUBT**-2, _REGIME_DOUBT**-2], [2, 2 * n_regimes])
 
 
 def _places(regimes: list[int], *, pooled: bool) -> list[int]:

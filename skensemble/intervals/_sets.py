@@ -56,7 +56,7 @@ class AdaptiveSets(CoverageRecord):
     alone is right more often than was asked, the set is that class, now and then one more, and is covered as often as
     the class is right or a little more, which is above what was asked. Nothing else keeps coverage above, and nothing
     keeps it below for long: thresholds stop falling where little is left of the sets to take away, so that they are
-    soon back when the classifier gets worse.
+    soon back when the classifier gets worse. (Classes that are exactly as likely as the likeliest count as likeliest.)
 
     A record never changes: :meth:`updated` returns a new one, of the same size however many rows it has seen.
 
