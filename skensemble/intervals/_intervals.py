@@ -15,12 +15,16 @@ from scipy import special
 from skensemble._checks import check_number, shown
 from skensemble.intervals._reading import Array, Shares, present, read_column, read_memberships, read_weights
 from skensemble.intervals._record import moved
-from skensemble.intervals._thresholds import CoverageRecord, Thresholds, at_coverage, mixed, step_size
+from skensemble.intervals._thresholds import Asked, CoverageRecord, Thresholds, at_coverage, mixed, step_size
 
 __all__ = ["AdaptiveIntervals"]
 
+# A threshold moves by no less than this times the standard deviation of a miss, √(α (1 − α)): the rarer misses are, the
+# less one of them says. Half of it is narrower by a percent, but after an unannounced change too many outcomes in a row
+# are missed.
+_LEAST_STEP = 0.14
 # The two sides part slowly: a wrong asymmetry costs width, a wrong width costs coverage.
-_LEAN_SHARE = 0.25
+_LEAN_SHARE, _LEAST_LEAN_STEP = 0.25, 0.03
 _MOST_LEAN = 1.5
 # How far log q may fall below the threshold of normal residuals: not for good, where residuals have been 0 for long.
 _LEAST_SHIFT = -3.0
@@ -56,10 +60,11 @@ class AdaptiveIntervals(CoverageRecord):
 
         θ_0 += η_0 (miss − α),   θ_g += ½ m_g η_g (miss − α),   a += ¼ η_0 (miss above − miss below),
 
-    with steps η = max(0.07, 0.6/√n) on the clock of each part. Coverage is thereby corrected for all rows and in every
-    regime, and a rare or unseen regime leans on the pooled part. The lean a makes the interval asymmetric where
-    residuals are: outcomes are missed as often above as below. Every error of coverage that persists is worked off by
-    the thresholds, which is what makes the frequencies right in the long run even if nothing of the above model is.
+    with steps η = max(0.14 √(α (1 − α)), 0.6/√n) on the clock of each part, and η_0 = max(0.03, 0.6/√n) for the lean.
+    Coverage is thereby corrected for all rows and in every regime, and a rare or unseen regime leans on the pooled
+    part. The lean a makes the interval asymmetric where residuals are: outcomes are missed as often above as below.
+    Every error of coverage that persists is worked off by the thresholds, which is what makes the frequencies right in
+    the long run even if nothing of the above model is.
 
     Only ratios of residuals count, so the unit of the target does not matter, nor that of the spread. A residual
     counts in the scale with up to 20 times its present value: a few absurd outcomes do not rule.
@@ -151,12 +156,11 @@ class AdaptiveIntervals(CoverageRecord):
         disagreements, shares = self._known_before(spreads, memberships, len(errors))
         weights = read_weights(sample_weight, "AdaptiveIntervals", len(errors))
         state = self._state.copied()
-        alphas = [1.0 - coverage for coverage in self.coverages]
-        starts = _normal_thresholds(self.coverages).tolist()
+        asked = _asked(self.coverages)
         rows = zip(errors.tolist(), disagreements.tolist(), shares.tolist(), weights.tolist(), strict=True)
         for residual, spread, share, weight in rows:
             if math.isfinite(residual) and weight > 0.0:
-                state.learn(residual, spread, present(share), weight, self.half_life, alphas, starts)
+                state.learn(residual, spread, present(share), weight, self.half_life, asked)
         return self._with(state)
 
     def scale(self, spreads: npt.ArrayLike, memberships: npt.ArrayLike) -> Array:
@@ -366,15 +370,14 @@ class _State:
         shares: Shares,
         weight: float,
         half_life: float,
-        alphas: list[float],
-        starts: list[float],
+        asked: Asked,
     ) -> None:
         """Add one row: judge its interval, then let the scale know."""
         deviation = self._deviation(spread)
         factor = 1.0 + self._slope() * deviation
         scale = self.size * (factor * self._regime_factor(shares))
         if self.size_weight:
-            self._judge(residual, scale, shares, weight, alphas, starts)
+            self._judge(residual, scale, shares, weight, asked)
         size, fade = abs(residual), 2.0 ** (-weight / half_life)
         if scale > 0.0:
             score = min(size, _LIMIT * scale) / scale
@@ -402,17 +405,9 @@ class _State:
             total += share * self.regime_sizes[regime]
         return float(np.exp(total))
 
-    def _judge(
-        self,
-        residual: float,
-        scale: float,
-        shares: Shares,
-        weight: float,
-        alphas: list[float],
-        starts: list[float],
-    ) -> None:
+    def _judge(self, residual: float, scale: float, shares: Shares, weight: float, asked: Asked) -> None:
         """Hold the intervals of a row against its outcome, count, and move the thresholds."""
-        thresholds = [start + shift for start, shift in zip(starts, self.thresholds.of_row(shares), strict=True)]
+        thresholds = [start + shift for start, shift in zip(asked.starts, self.thresholds.of_row(shares), strict=True)]
         above = accumulate((each + lean for each, lean in zip(thresholds, self.leans, strict=True)), max)
         below = accumulate((each - lean for each, lean in zip(thresholds, self.leans, strict=True)), max)
         side = above if residual > 0.0 else below
@@ -422,7 +417,8 @@ class _State:
         # Without any error so far there is no unit that a threshold could be measured in.
         if scale <= 0.0:
             return
-        step = self.thresholds.move(missed, alphas, shares, weight, _LEAST_SHIFT)
+        self.thresholds.move(missed, asked, shares, weight, _LEAST_SHIFT)
+        step = step_size(weight, self.thresholds.clocks[-1], _LEAST_LEAN_STEP)
         by = math.copysign(_LEAN_SHARE * step, residual)
         self.leans = [
             min(max(lean + by * miss, -_MOST_LEAN), _MOST_LEAN) for lean, miss in zip(self.leans, missed, strict=True)
@@ -436,7 +432,7 @@ class _State:
     def _learn_regimes(self, score: float, shares: Shares, weight: float) -> None:
         clocks = self.thresholds.clocks
         for regime, share in shares:
-            step = weight * share * step_size(clocks[regime], _LEAST_SIZE_STEP)
+            step = step_size(weight * share, clocks[regime], _LEAST_SIZE_STEP)
             self.regime_sizes[regime] += min(max(step * (score - 1.0), -1.0), 1.0)
         # What all regimes have in common is left to the size of all: an unseen regime starts from there.
         total = seen = 0.0
@@ -448,6 +444,12 @@ class _State:
             min(max(size - common, -_MOST_REGIME_SIZE), _MOST_REGIME_SIZE) if clock > 0.0 else 0.0
             for clock, size in zip(clocks, self.regime_sizes, strict=False)
         ]
+
+
+def _asked(coverages: Sequence[float]) -> Asked:
+    alphas = [1.0 - coverage for coverage in coverages]
+    steps = [_LEAST_STEP * math.sqrt(alpha * (1.0 - alpha)) for alpha in alphas]
+    return Asked(alphas, steps, _normal_thresholds(coverages).tolist())
 
 
 def _normal_thresholds(coverages: Sequence[float]) -> Array:

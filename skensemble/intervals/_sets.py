@@ -19,7 +19,7 @@ from skensemble.intervals._reading import (
     read_probabilities,
     read_weights,
 )
-from skensemble.intervals._thresholds import CoverageRecord, Thresholds, at_coverage
+from skensemble.intervals._thresholds import Asked, CoverageRecord, Thresholds, at_coverage
 
 __all__ = ["AdaptiveSets"]
 
@@ -27,6 +27,8 @@ __all__ = ["AdaptiveSets"]
 _FLOOR = 1e-6
 # Rows after which a margin counts half in the unit. The unit need not be quick: thresholds follow what it leaves.
 _HALF_LIFE = 100.0
+# A threshold moves by no less than this. Sets are as large with half of it, and more rows in a row are missed.
+_LEAST_STEP = 0.07
 # How far log q may fall. Where the likeliest class is right more often than asked, thresholds fall without end although
 # no set can become smaller; when it is right less often again, they must not have far to come back.
 _LEAST_SHIFT = -2.5
@@ -48,9 +50,9 @@ class AdaptiveSets(CoverageRecord):
 
     where α = 1 − coverage and U is the running mean of the margin that the true class is expected to have when it is
     not the likeliest, Σ_c p_c x_c / Σ_c p_c over the other classes (the start is right where such margins are
-    exponential). The thresholds move as those of :class:`AdaptiveIntervals`: after a miss up, after a hit down, in all
-    rows and in the regimes of the row. Only ratios of probabilities count: sets are the same for probabilities that are
-    twice as sharp throughout.
+    exponential). The thresholds move as those of :class:`AdaptiveIntervals`, with steps of at least 0.07: after a miss
+    up, after a hit down, in all rows and in the regimes of the row. Only ratios of probabilities count: sets are the
+    same for probabilities that are twice as sharp throughout.
 
     A set is never empty, and that has its price in one place: where (in a regime, or for a while) the likeliest class
     alone is right more often than was asked, the set is that class, now and then one more, and is covered as often as
@@ -143,12 +145,12 @@ class AdaptiveSets(CoverageRecord):
         weights = read_weights(sample_weight, "AdaptiveSets", len(margins))
         state = self._state.copied()
         alphas = [1.0 - coverage for coverage in self.coverages]
-        starts = _starts(self.coverages).tolist()
+        asked = Asked(alphas, [_LEAST_STEP] * len(alphas), _starts(self.coverages).tolist())
         behind = np.where(came >= 0, margins[np.arange(len(came)), came], np.nan)
         rows = zip(behind.tolist(), expected.tolist(), shares.tolist(), weights.tolist(), strict=True)
         for margin, typical, share, weight in rows:
             if not math.isnan(margin) and weight > 0.0:
-                state.learn(margin, typical, present(share), weight, alphas, starts)
+                state.learn(margin, typical, present(share), weight, asked)
         return self._with(state)
 
     def sets(self, probabilities: npt.ArrayLike, memberships: npt.ArrayLike, coverage: float) -> npt.NDArray[np.bool_]:
@@ -208,18 +210,16 @@ class _State:
     def reindexed(self, positions: list[int]) -> _State:
         return _State(self.unit, self.unit_weight, self.thresholds.reindexed(positions))
 
-    def learn(
-        self, margin: float, typical: float, shares: Shares, weight: float, alphas: list[float], starts: list[float]
-    ) -> None:
+    def learn(self, margin: float, typical: float, shares: Shares, weight: float, asked: Asked) -> None:
         """Add one row: judge its sets, then let the unit know."""
         if self.unit_weight:
             shifts = self.thresholds.of_row(shares)
-            widths = np.maximum.accumulate([start + shift for start, shift in zip(starts, shifts, strict=True)])
+            widths = np.maximum.accumulate([start + shift for start, shift in zip(asked.starts, shifts, strict=True)])
             missed = [margin > self.unit * width for width in np.exp(widths).tolist()]
             self.thresholds.count(missed, shares)
             # Without any margin so far there is no unit that a threshold could be measured in.
             if self.unit > 0.0:
-                self.thresholds.move(missed, alphas, shares, weight, _LEAST_SHIFT)
+                self.thresholds.move(missed, asked, shares, weight, _LEAST_SHIFT)
         self.unit_weight = self.unit_weight * 2.0 ** (-weight / _HALF_LIFE) + weight
         self.unit += weight / self.unit_weight * (typical - self.unit)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,17 +15,24 @@ from skensemble.intervals._reading import Array, Shares, read_numbers
 from skensemble.intervals._record import RegimeRecord, moved, part_names
 from skensemble.performance import wilson_interval
 
-__all__ = ["CoverageRecord", "Thresholds", "at_coverage", "mixed", "step_size"]
+__all__ = ["Asked", "CoverageRecord", "Thresholds", "at_coverage", "mixed", "step_size"]
 
-# A threshold moves by _FIRST_STEP/√n, so that a bad start is soon forgotten, and by no less than _LEAST_STEP later on.
-# Less is narrower by a percent, but after an unannounced change too many outcomes in a row are missed.
+# A threshold moves by _FIRST_STEP/√n, so that a bad start is soon forgotten, and by no less than some least step later.
 _FIRST_STEP = 0.6
-_LEAST_STEP = 0.07
 # The regime part corrects what the pooled part leaves; with a whole step of its own both would correct it twice.
 _REGIME_SHARE = 0.5
 # How far up a threshold may go from where it started. Without an end, what a jump of the scale has wound up in a row of
 # misses would take a thousand rows to come down again at a coverage of 95 %.
 _MOST_SHIFT = 2.0
+
+
+class Asked(NamedTuple):
+    """What follows from the coverages alone, each a list of one number per coverage."""
+
+    # How often an outcome may be missed, the least step of a threshold, and where it starts.
+    alphas: list[float]
+    steps: list[float]
+    starts: list[float]
 
 
 class CoverageRecord(RegimeRecord):
@@ -161,19 +169,19 @@ class Thresholds:
                 if not miss:
                     self.covered[part][place] += share
 
-    def move(self, missed: list[bool], alphas: list[float], shares: Shares, weight: float, least: float) -> float:
-        """Move the thresholds of a row by misses and hits, none below ``least``; return the step of the pooled part."""
-        step = 0.0
+    def move(self, missed: list[bool], asked: Asked, shares: Shares, weight: float, least: float) -> None:
+        """Move the thresholds of a row by misses and hits, none below ``least``."""
         moves = [
             0.0 if (shift >= _MOST_SHIFT and miss) or (shift <= least and not miss) else float(miss) - alpha
-            for shift, miss, alpha in zip(self.of_row(shares), missed, alphas, strict=True)
+            for shift, miss, alpha in zip(self.of_row(shares), missed, asked.alphas, strict=True)
         ]
         for part, share in _parts(shares):
             self.clocks[part] += weight * share
-            step = min(weight * share * step_size(self.clocks[part], _LEAST_STEP), 1.0)
-            size = step if part < 0 else _REGIME_SHARE * step
-            self.shifts[part] = [shift + size * by for shift, by in zip(self.shifts[part], moves, strict=True)]
-        return step
+            of_part = 1.0 if part < 0 else _REGIME_SHARE
+            self.shifts[part] = [
+                shift + of_part * step_size(weight * share, self.clocks[part], slow) * by
+                for shift, slow, by in zip(self.shifts[part], asked.steps, moves, strict=True)
+            ]
 
 
 def _parts(shares: Shares) -> Shares:
@@ -181,8 +189,9 @@ def _parts(shares: Shares) -> Shares:
     return [*shares, (-1, 1.0)]
 
 
-def step_size(clock: float, least: float) -> float:
-    return max(least, _FIRST_STEP / math.sqrt(max(clock, 1.0)))
+def step_size(weight: float, clock: float, least: float) -> float:
+    """The step of a row of some weight: large at the start of the clock, never below ``least`` times its weight."""
+    return min(weight * max(least, _FIRST_STEP / math.sqrt(max(clock, 1.0))), 1.0)
 
 
 def at_coverage(
