@@ -43,11 +43,23 @@ def statements(rng, n):
     return rng.uniform(0.2, 1.0, size=n), right
 
 
-# What a row is made of, and what a record says of rows.
+# What a row is made of, what a record says of rows, and what is to be handed back where outcomes arrive late.
 MEMBERS = {
-    "AdaptiveConfidence": (statements, lambda record, rows, inside: record.probability(rows[0], inside)),
-    "AdaptiveIntervals": (residuals, lambda record, rows, inside: record.bounds(rows[1], rows[1], inside, 0.85)),
-    "AdaptiveSets": (classes, lambda record, rows, inside: record.sets(rows[0], inside, 0.85)),
+    "AdaptiveConfidence": (
+        statements,
+        lambda record, rows, inside: record.probability(rows[0], inside),
+        lambda record, rows: record.probability(rows[0], rows[-2]),
+    ),
+    "AdaptiveIntervals": (
+        residuals,
+        lambda record, rows, inside: record.bounds(rows[1], rows[1], inside, 0.85),
+        lambda record, rows: record.stated(rows[1], rows[-2]),
+    ),
+    "AdaptiveSets": (
+        classes,
+        lambda record, rows, inside: record.sets(rows[0], inside, 0.85),
+        lambda record, rows: record.stated(rows[-2]),
+    ),
 }
 every_record = pytest.mark.parametrize("name", sorted(MEMBERS))
 
@@ -108,6 +120,40 @@ def test_the_future_changes_nothing_before(name, place):
         return np.array(found)
 
     np.testing.assert_array_equal(path(rows)[:place], path(mixed)[:place])
+
+
+def figures(record):
+    frame = record.reliability() if hasattr(record, "reliability") else record.coverage_frame()
+    return frame.to_numpy()
+
+
+@every_record
+def test_what_was_stated_just_before_changes_nothing(name):
+    rows, plain, handed = stream(name, 25), getattr(intervals, name)(2), getattr(intervals, name)(2)
+    for row in range(40):
+        here = cut(rows, slice(row, row + 1))
+        plain, handed = plain.updated(*here), handed.updated(*here, stated=MEMBERS[name][2](handed, here))
+    assert plain == handed
+    unknown = np.full_like(MEMBERS[name][2](plain, rows), NAN)
+    assert plain.updated(*rows) == plain.updated(*rows, stated=unknown)
+
+
+@every_record
+def test_late_outcomes_are_judged_as_rows_were_said(name):
+    """Ten rows are said by a record that knows none of them: each is judged as if it were the next."""
+    record, rows = learned(name, 26, n=100), stream(name, 27, n=10)
+    then = MEMBERS[name][2](record, rows)
+    late = record
+    for row in range(10):
+        here = slice(row, row + 1)
+        late = late.updated(*cut(rows, here), stated=then[here])
+    assert late == record.updated(*rows, stated=then)
+    alone = [record.updated(*cut(rows, slice(row, row + 1))) for row in range(10)]
+    if name == "AdaptiveConfidence":
+        totals = [figures(each)[-1, :2] * [1, figures(each)[-1, 0]] for each in (record, late, *alone)]
+    else:
+        totals = [figures(each)[-4:, :2].prod(axis=1) for each in (record, late, *alone)]
+    np.testing.assert_allclose(totals[1] - totals[0], np.sum(totals[2:], axis=0) - 10 * totals[0])
 
 
 @every_record
@@ -240,6 +286,13 @@ def test_rows_that_make_no_sense_get_a_sentence(name, position, value, message):
     rows[position] = value
     with pytest.raises(ValueError, match=message.format(name)):
         getattr(intervals, name)(2).updated(*rows)
+
+
+@every_record
+def test_what_was_stated_must_be_of_these_rows(name):
+    record, rows = learned(name, 28), stream(name, 29, n=3)
+    with pytest.raises(ValueError, match=f"stated of {name} must be what was stated of each row, of shape"):
+        record.updated(*rows, stated=MEMBERS[name][2](record, cut(rows, slice(2))))
 
 
 @every_record

@@ -144,6 +144,34 @@ def test_what_is_counted_is_what_the_bounds_were():
     np.testing.assert_allclose(pooled[["low", "high"]], np.column_stack([low, high]))
 
 
+def test_overlapping_outcomes_that_arrive_late_are_covered_as_often_as_stated():
+    """Sums of five steps of clustered noise, each known five rows later: judged as they were said, they are covered."""
+    steps, _, _ = clustered(np.random.default_rng(30))
+    residuals = np.convolve(steps, np.ones(5), mode="valid")
+    n, spreads, nowhere = len(residuals), np.ones(len(residuals)), np.empty((len(residuals), 0))
+    intervals, said = AdaptiveIntervals(0), np.full((n, 2, 4), NAN)
+    for row in range(n):
+        now, late = slice(row, row + 1), slice(max(row - 5, 0), max(row - 4, 0))
+        intervals = intervals.updated(residuals[late], spreads[late], nowhere[late], stated=said[late])
+        said[now] = intervals.stated(spreads[now], nowhere[now])
+    covered = (-said[:, 0] <= residuals[:, None]) & (residuals[:, None] <= said[:, 1])
+    np.testing.assert_allclose(covered[250:].mean(axis=0), COVERAGES, atol=0.02)
+    pooled = intervals.coverage_frame().loc["pooled"]
+    judged = np.isfinite(said[: n - 5, 0, 0])
+    np.testing.assert_allclose(pooled["realised"], covered[: n - 5][judged].mean(axis=0))
+
+
+def test_what_is_stated_is_what_the_bounds_are():
+    intervals = learned(*small(31, n=200))
+    _, spreads, memberships, _ = small(32)
+    stated = intervals.stated(spreads, memberships)
+    for place, coverage in enumerate(COVERAGES):
+        low, high = intervals.bounds(np.zeros(40), spreads, memberships, coverage)
+        np.testing.assert_allclose(stated[:, 0, place], -low)
+        np.testing.assert_allclose(stated[:, 1, place], high)
+    assert np.isinf(AdaptiveIntervals(2).stated(spreads, memberships)).all()
+
+
 def test_a_change_without_notice_is_found():
     rng = np.random.default_rng(2)
     before = learned(rng.normal(size=600))

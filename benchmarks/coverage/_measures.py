@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,19 @@ from benchmarks.coverage._data import Said
 from benchmarks.coverage._rivals import COVERAGES
 from benchmarks.coverage._stated import right
 
-__all__ = ["BY_REGIME", "EQUAL", "REGIME_ROWS", "TYPICAL", "of_intervals", "of_sets", "of_statements"]
+__all__ = [
+    "BY_FIFTHS",
+    "BY_REGIME",
+    "EQUAL",
+    "REGIME_ROWS",
+    "SCORE",
+    "TYPICAL",
+    "WORST",
+    "of_intervals",
+    "of_sets",
+    "of_statements",
+    "widths",
+]
 
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -20,16 +31,18 @@ Figures = Iterator[tuple[str, str, float]]
 
 # A regime is judged if it has more rows than this; and after the first year, so is every year of rows.
 REGIME_ROWS, WINDOW = 500, 250
-EQUAL, BY_REGIME, TYPICAL = "width", "width, by regime", "typical width"
+EQUAL, BY_REGIME, TYPICAL, SCORE = "width", "width, by regime", "typical width", "interval score"
+WORST, BY_FIFTHS = "worst regime", "worst regime, by fifths"
 _N_BINS = 5
 _FLOOR = 1e-6
 
 
 def of_intervals(said: Said, distances: Array, first: int) -> Figures:
     """Yield what was asked, the name of the figure and its value, for every coverage."""
-    residuals, inside = (said.targets - said.combined)[first:, 0], _regimes(said)[first:]
+    judged = said.known >= first
+    residuals, inside = (said.targets - said.combined)[judged, 0], _regimes(said)[judged]
     for place, coverage in enumerate(COVERAGES):
-        below, above = distances[first:, 0, place], distances[first:, 1, place]
+        below, above = distances[judged, 0, place], distances[judged, 1, place]
         asked = f"{coverage:g}"
         for name, value in _shares((-below <= residuals) & (residuals <= above), coverage, inside):
             yield asked, name, value
@@ -58,37 +71,34 @@ def widths(residuals: Array, below: Array, above: Array, coverage: float, inside
         stretched[rows] *= np.quantile(needed[rows], coverage, method="inverted_cdf")
     yield BY_REGIME, float(stretched.mean())
     beyond = np.maximum(-residuals - below, 0.0) + np.maximum(residuals - above, 0.0)
-    yield "interval score", float((width + 2.0 / (1.0 - coverage) * beyond).mean())
+    yield SCORE, float((width + 2.0 / (1.0 - coverage) * beyond).mean())
 
 
 def of_sets(said: Said, sets: Bools, first: int) -> Figures:
-    truth, inside = said.targets[first:].argmax(axis=1), _regimes(said)[first:]
+    judged = said.known >= first
+    truth, inside = said.targets[judged].argmax(axis=1), _regimes(said)[judged]
     for place, coverage in enumerate(COVERAGES):
-        chosen = sets[first:, :, place]
+        chosen = sets[judged, :, place]
         for name, value in _shares(chosen[np.arange(len(truth)), truth], coverage, inside):
             yield f"{coverage:g}", name, value
         yield f"{coverage:g}", "size", float(chosen.sum(axis=1).mean())
-    yield "", "accuracy", float(np.nanmean(right(said)[first:]))
+    yield "", "accuracy", float(np.nanmean(right(said)[judged]))
 
 
 def of_statements(said: Said, stated: Array, first: int) -> Figures:
     """Yield figures of stated probabilities of being right, after the first year and (early) within it."""
     outcomes = right(said)
     judged = ~np.isnan(outcomes)
-    later = judged & (np.arange(len(outcomes)) >= first)
+    later = judged & (said.known >= first)
     gap, inside = stated[later] - outcomes[later], _regimes(said)[later]
     yield "", "stated", float(stated[later].mean())
     yield "", "right", float(outcomes[later].mean())
-    by_regime = [gap[inside == regime] for regime in np.unique(inside) if (inside == regime).sum() > REGIME_ROWS]
-    if by_regime:
-        yield "", "worst regime", max((float(part.mean()) for part in by_regime), key=abs)
-        orders = [np.argsort(stated[later][inside == regime], kind="stable") for regime in np.unique(inside)]
-        orders = [order for order in orders if len(order) > REGIME_ROWS]
-        bins = [
-            [abs(each.mean()) for each in np.array_split(part[order], _N_BINS)]
-            for part, order in zip(by_regime, orders, strict=True)
-        ]
-        yield "", "worst regime, by fifths", float(max(np.mean(part) for part in bins))
+    large = [inside == regime for regime in np.unique(inside) if (inside == regime).sum() > REGIME_ROWS]
+    if large:
+        yield "", WORST, max((float(gap[rows].mean()) for rows in large), key=abs)
+        ordered = [gap[rows][np.argsort(stated[later][rows], kind="stable")] for rows in large]
+        fifths = [[abs(part.mean()) for part in np.array_split(gaps, _N_BINS)] for gaps in ordered]
+        yield "", BY_FIFTHS, float(np.max(np.mean(fifths, axis=1)))
     for name, rows in (("", later), ("early ", judged & ~later)):
         of_outcome = np.where(outcomes[rows] == 1, stated[rows], 1.0 - stated[rows])
         yield "", f"{name}brier", float(((1.0 - of_outcome) ** 2).mean())

@@ -11,6 +11,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -53,14 +54,14 @@ class Adaptive(Intervals):
 
     def __init__(self, n_regimes: int, first: int) -> None:
         self.intervals = AdaptiveIntervals(n_regimes, coverages=COVERAGES)
+        self.said: deque[Array] = deque()
 
     def around(self, spread: float, memberships: Array) -> Array:
-        nothing, inside = [0.0], memberships[None, :]
-        bounds = [self.intervals.bounds(nothing, [spread], inside, coverage) for coverage in COVERAGES]
-        return np.abs(np.array(bounds)[:, :, 0]).T
+        self.said.append(self.intervals.stated([spread], memberships[None, :]))
+        return self.said[-1][0]
 
     def learn(self, residual: float, spread: float, memberships: Array) -> None:
-        self.intervals = self.intervals.updated([residual], [spread], memberships[None, :])
+        self.intervals = self.intervals.updated([residual], [spread], memberships[None, :], stated=self.said.popleft())
 
 
 class OnePerRegime(Intervals):
@@ -71,20 +72,23 @@ class OnePerRegime(Intervals):
     def __init__(self, n_regimes: int, first: int) -> None:
         self.alone = [Adaptive(0, first) for _ in range(n_regimes + 1)]
         self.n_rows = np.zeros(n_regimes + 1)
-        self.nowhere = np.empty(0)
 
     def around(self, spread: float, memberships: Array) -> Array:
         regime = self._regime(memberships)
-        return self.alone[regime if self.n_rows[regime] >= self._LEAST_ROWS else -1].around(spread, self.nowhere)
+        said = {each: self.alone[each].around(spread, _NOWHERE) for each in (regime, len(self.alone) - 1)}
+        return said[regime if self.n_rows[regime] >= self._LEAST_ROWS else len(self.alone) - 1]
 
     def learn(self, residual: float, spread: float, memberships: Array) -> None:
         for regime in {self._regime(memberships), len(self.alone) - 1}:
-            self.alone[regime].learn(residual, spread, self.nowhere)
+            self.alone[regime].learn(residual, spread, _NOWHERE)
             self.n_rows[regime] += 1
 
     @staticmethod
     def _regime(memberships: Array) -> int:
         return int(memberships.argmax()) if memberships.any() else len(memberships)
+
+
+_NOWHERE = np.empty(0)
 
 
 class SplitConformal(Intervals):
@@ -182,9 +186,8 @@ class Mapie(Intervals):
         if self.model is None:
             self.residuals.append(residual)
             if len(self.residuals) == self.first:
-                from mapie.regression import TimeSeriesRegressor
-
-                self.model = TimeSeriesRegressor(_Zero().fit(), method="aci", cv="prefit")
+                regression = import_module("mapie.regression")
+                self.model = regression.TimeSeriesRegressor(_Zero().fit(), method="aci", cv="prefit")
                 self.model.fit(np.zeros((self.first, 1)), np.array(self.residuals))
         else:
             self.model.adapt_conformal_inference(_AT_ZERO, outcome, gamma=_MAPIE_GAMMA, confidence_level=COVERAGES)

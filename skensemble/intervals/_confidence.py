@@ -13,7 +13,15 @@ import pandas as pd
 from scipy import special
 
 from skensemble._checks import check_number, shown
-from skensemble.intervals._reading import Array, Shares, present, read_column, read_memberships, read_weights
+from skensemble.intervals._reading import (
+    Array,
+    Shares,
+    present,
+    read_column,
+    read_memberships,
+    read_stated,
+    read_weights,
+)
 from skensemble.intervals._record import RegimeRecord, part_names
 from skensemble.intervals._thresholds import mixed
 from skensemble.performance import wilson_interval
@@ -102,6 +110,8 @@ class AdaptiveConfidence(RegimeRecord):
         right: npt.ArrayLike,
         memberships: npt.ArrayLike,
         sample_weight: npt.ArrayLike | None = None,
+        *,
+        stated: npt.ArrayLike | None = None,
     ) -> AdaptiveConfidence:
         """Return the record with more rows, in time order; n rows at once equal n calls of one row, to the bit.
 
@@ -118,6 +128,9 @@ class AdaptiveConfidence(RegimeRecord):
             then the pooled part answers.
         sample_weight : array-like of shape (n_samples,), default=None
             As how many rows each row counts in what is learned; 1 if None. A row of weight 0 is a row left out.
+        stated : array-like of shape (n_samples,), default=None
+            For outcomes that arrive late: the :meth:`probability` that was stated of each row then, which is what
+            :meth:`reliability` counts. ``None`` (or NaN) is what this record states of it, with all rows before.
 
         Returns
         -------
@@ -138,11 +151,12 @@ class AdaptiveConfidence(RegimeRecord):
             )
         shares = read_memberships(memberships, "AdaptiveConfidence", len(probabilities), self.n_regimes)
         weights = read_weights(sample_weight, "AdaptiveConfidence", len(probabilities))
+        earlier = read_stated(stated, "AdaptiveConfidence", (len(probabilities),))
         state = self._state.copied()
-        parts = (probabilities, _log_odds(probabilities), outcomes, shares, weights)
-        for said, u, outcome, share, weight in zip(*(part.tolist() for part in parts), strict=True):
+        parts = [part.tolist() for part in (probabilities, _log_odds(probabilities), outcomes, shares, weights)]
+        for said, u, outcome, share, weight, then in zip(*parts, earlier, strict=True):
             if not math.isnan(said) and not math.isnan(outcome) and weight > 0.0:
-                state.learn(said, u, outcome, present(share), weight, self.half_life)
+                state.learn(said, u, outcome, present(share), weight, self.half_life, then)
         return self._with(state)
 
     def probability(self, nominal: npt.ArrayLike, memberships: npt.ArrayLike) -> Array:
@@ -302,8 +316,17 @@ class _State:
                 later.bins[place] = self.bins[position]
         return later
 
-    def learn(self, nominal: float, u: float, outcome: float, shares: Shares, weight: float, half_life: float) -> None:
-        """Add one row: judge what would have been stated, fade, and move to the most probable coefficients."""
+    def learn(
+        self,
+        nominal: float,
+        u: float,
+        outcome: float,
+        shares: Shares,
+        weight: float,
+        half_life: float,
+        then: float | None,
+    ) -> None:
+        """Add one row: judge what was stated (``then``, if that was earlier), fade, and move to what is likeliest."""
         slope = level = 0.0
         row = np.zeros(len(self.moves))
         row[0], row[1] = u, 1.0
@@ -312,7 +335,7 @@ class _State:
             slope, level = slope + share * float(self.moves[at]), level + share * float(self.moves[at + 1])
             row[at], row[at + 1] = share * u, share
         stated = float(special.expit((self.slope + slope) * u + (self.level + level)))
-        self._count(stated, nominal, outcome, shares)
+        self._count(stated if then is None else then, nominal, outcome, shares)
         fade = 2.0 ** (-weight / half_life)
         faded = fade * self.precision
         pull = faded @ self.moves

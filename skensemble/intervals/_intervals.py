@@ -13,7 +13,15 @@ import numpy.typing as npt
 from scipy import special
 
 from skensemble._checks import check_number, shown
-from skensemble.intervals._reading import Array, Shares, present, read_column, read_memberships, read_weights
+from skensemble.intervals._reading import (
+    Array,
+    Shares,
+    present,
+    read_column,
+    read_memberships,
+    read_stated,
+    read_weights,
+)
 from skensemble.intervals._record import moved
 from skensemble.intervals._thresholds import Asked, CoverageRecord, Thresholds, at_coverage, mixed, step_size
 
@@ -126,6 +134,8 @@ class AdaptiveIntervals(CoverageRecord):
         spreads: npt.ArrayLike,
         memberships: npt.ArrayLike,
         sample_weight: npt.ArrayLike | None = None,
+        *,
+        stated: npt.ArrayLike | None = None,
     ) -> AdaptiveIntervals:
         """Return the record with more rows, in time order; n rows at once equal n calls of one row, to the bit.
 
@@ -141,6 +151,9 @@ class AdaptiveIntervals(CoverageRecord):
         sample_weight : array-like of shape (n_samples,), default=None
             What each step is multiplied by; 1 if None. A row of weight 0 is a row left out, and no weight, however
             large, moves a threshold by more than a factor of e.
+        stated : array-like of shape (n_samples, 2, n_coverages), default=None
+            For outcomes that arrive late: what :meth:`stated` of the record then in force was for each row, so that it
+            is judged as it was said. ``None`` (or NaN) is what this record says of it, with all rows before.
 
         Returns
         -------
@@ -155,13 +168,52 @@ class AdaptiveIntervals(CoverageRecord):
         errors = read_column(residuals, "residuals", "AdaptiveIntervals")
         disagreements, shares = self._known_before(spreads, memberships, len(errors))
         weights = read_weights(sample_weight, "AdaptiveIntervals", len(errors))
+        said = read_stated(stated, "AdaptiveIntervals", (len(errors), 2, len(self.coverages)))
         state = self._state.copied()
         asked = _asked(self.coverages)
-        rows = zip(errors.tolist(), disagreements.tolist(), shares.tolist(), weights.tolist(), strict=True)
-        for residual, spread, share, weight in rows:
+        rows = zip(errors.tolist(), disagreements.tolist(), shares.tolist(), weights.tolist(), said, strict=True)
+        for residual, spread, share, weight, sides in rows:
             if math.isfinite(residual) and weight > 0.0:
-                state.learn(residual, spread, present(share), weight, self.half_life, asked)
+                side = None if sides is None else sides[residual > 0.0]
+                state.learn(residual, spread, present(share), weight, self.half_life, asked, side)
         return self._with(state)
+
+    def stated(self, spreads: npt.ArrayLike, memberships: npt.ArrayLike) -> Array:
+        """Return how far from the prediction the intervals of all tracked coverages reach.
+
+        Parameters
+        ----------
+        spreads : array-like of shape (n_samples,)
+            How far the models disagree, at least 0; NaN where it is unknown.
+        memberships : array-like of shape (n_samples, n_regimes)
+            Share of each regime in each row; all zero where the regime is unknown, then the pooled part answers.
+
+        Returns
+        -------
+        stated : ndarray of shape (n_samples, 2, n_coverages)
+            Distances below (first) and above; inf as long as nothing has been learned.
+
+        Raises
+        ------
+        ValueError
+            If a shape does not fit, or spreads or memberships are out of their range.
+
+        Examples
+        --------
+        Normal residuals of mean size 7.98 are below 6.74 in half of the rows and below 12.8 in four of five.
+
+        >>> intervals = AdaptiveIntervals(0, coverages=[0.5, 0.8]).updated([7.98], [1], [[]])
+        >>> intervals.stated([1], [[]]).round(2)
+        array([[[ 6.75, 12.82],
+                [ 6.75, 12.82]]])
+        """
+        disagreements = read_column(spreads, "spreads", "AdaptiveIntervals")
+        disagreements, shares = self._known_before(disagreements, memberships, len(disagreements))
+        if not self._state.size_weight:
+            return np.full((len(disagreements), 2, len(self.coverages)), np.inf)
+        with np.errstate(over="ignore"):
+            widths = np.exp(self._state.log_widths(shares, _normal_thresholds(self.coverages)))
+            return np.asarray(self._scales(disagreements, shares)[:, None, None] * widths)
 
     def scale(self, spreads: npt.ArrayLike, memberships: npt.ArrayLike) -> Array:
         """Return the size that a residual is expected to have on each row, the s of the formula above.
@@ -274,15 +326,14 @@ class AdaptiveIntervals(CoverageRecord):
         self._check_coverage(coverage)
         centres = read_column(combined, "combined", "AdaptiveIntervals")
         disagreements, shares = self._known_before(spreads, memberships, len(centres))
-        state: _State = self._state
-        if not state.size_weight:
+        if not self._state.size_weight:
             known = np.where(np.isnan(centres), np.nan, np.inf)
             return -known, known
         scales = self._scales(disagreements, shares)
-        above, below = state.log_widths(shares, _normal_thresholds(self.coverages))
+        log_widths = self._state.log_widths(shares, _normal_thresholds(self.coverages))
         with np.errstate(over="ignore"):
-            low = centres - scales * np.exp(at_coverage(below, _normal_places, self.coverages, float(coverage)))
-            return low, centres + scales * np.exp(at_coverage(above, _normal_places, self.coverages, float(coverage)))
+            widths = np.exp(at_coverage(log_widths, _normal_places, self.coverages, float(coverage)))
+            return centres - scales * widths[:, 0], centres + scales * widths[:, 1]
 
     def _known_before(self, spreads: npt.ArrayLike, memberships: npt.ArrayLike, n: int) -> tuple[Array, Array]:
         disagreements = read_column(spreads, "spreads", "AdaptiveIntervals", n)
@@ -355,11 +406,11 @@ class _State:
         factors = 1.0 + self._slope() * np.where(known, bounded / usual - 1.0, 0.0)
         return np.asarray(self.size * (factors * np.exp(mixed(shares, np.array(self.regime_sizes)))))
 
-    def log_widths(self, shares: Array, starts: Array) -> tuple[Array, Array]:
-        """Return the logarithms of both sides in units of the scale, (n_samples, n_coverages), never decreasing."""
+    def log_widths(self, shares: Array, starts: Array) -> Array:
+        """Return the logarithms of both sides in units of the scale, (n_samples, 2, n_coverages), never decreasing."""
         thresholds, leans = starts + self.thresholds.of_rows(shares), np.array(self.leans)
         # Neighbouring coverages may cross for some rows; an interval holds those of all smaller coverages.
-        return np.maximum.accumulate(thresholds + leans, axis=1), np.maximum.accumulate(thresholds - leans, axis=1)
+        return np.asarray(np.maximum.accumulate(np.stack([thresholds - leans, thresholds + leans], axis=1), axis=2))
 
     # One row after the other.
 
@@ -371,13 +422,14 @@ class _State:
         weight: float,
         half_life: float,
         asked: Asked,
+        side: list[float] | None,
     ) -> None:
-        """Add one row: judge its interval, then let the scale know."""
+        """Add one row: judge its interval (``side`` as it was said, if that was earlier), then let the scale know."""
         deviation = self._deviation(spread)
         factor = 1.0 + self._slope() * deviation
         scale = self.size * (factor * self._regime_factor(shares))
         if self.size_weight:
-            self._judge(residual, scale, shares, weight, asked)
+            self._judge(residual, scale, shares, weight, asked, side or self._side(residual, scale, shares, asked))
         size, fade = abs(residual), 2.0 ** (-weight / half_life)
         if scale > 0.0:
             score = min(size, _LIMIT * scale) / scale
@@ -405,14 +457,21 @@ class _State:
             total += share * self.regime_sizes[regime]
         return float(np.exp(total))
 
-    def _judge(self, residual: float, scale: float, shares: Shares, weight: float, asked: Asked) -> None:
+    def _side(self, residual: float, scale: float, shares: Shares, asked: Asked) -> list[float]:
+        """Return how far the intervals of a row reach on the side of its residual."""
+        lean = 1.0 if residual > 0.0 else -1.0
+        thresholds = zip(asked.starts, self.thresholds.of_row(shares), self.leans, strict=True)
+        log_widths = accumulate((start + shift + lean * by for start, shift, by in thresholds), max)
+        return [scale * width for width in np.exp(np.fromiter(log_widths, dtype=float)).tolist()]
+
+    def _judge(
+        self, residual: float, scale: float, shares: Shares, weight: float, asked: Asked, side: list[float]
+    ) -> None:
         """Hold the intervals of a row against its outcome, count, and move the thresholds."""
-        thresholds = [start + shift for start, shift in zip(asked.starts, self.thresholds.of_row(shares), strict=True)]
-        above = accumulate((each + lean for each, lean in zip(thresholds, self.leans, strict=True)), max)
-        below = accumulate((each - lean for each, lean in zip(thresholds, self.leans, strict=True)), max)
-        side = above if residual > 0.0 else below
-        widths = np.exp(np.fromiter(side, dtype=float)).tolist()
-        missed = [abs(residual) > scale * width for width in widths]
+        # Where nothing was known when the row was said, everything was possible, and there is nothing to judge.
+        if math.isinf(side[-1]) and math.isfinite(scale):
+            return
+        missed = [abs(residual) > width for width in side]
         self.thresholds.count(missed, shares)
         # Without any error so far there is no unit that a threshold could be measured in.
         if scale <= 0.0:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import math
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ __all__ = [
     "read_memberships",
     "read_numbers",
     "read_probabilities",
+    "read_stated",
     "read_weights",
 ]
 
@@ -109,6 +111,17 @@ def read_weights(sample_weight: npt.ArrayLike | None, owner: str, n: int) -> Arr
     if not ((weights >= 0) & np.isfinite(weights)).all():
         raise ValueError(f"sample_weight of {owner} must be finite and not negative; got {shown(weights.tolist())}.")
     return weights
+
+
+def read_stated(stated: npt.ArrayLike | None, owner: str, shape: tuple[int, ...]) -> list[Any]:
+    """Read what was said of each row earlier; None for a row of which nobody hands it over."""
+    if stated is None:
+        return [None] * shape[0]
+    table = read_numbers(stated, "stated", owner)
+    if table.shape != shape:
+        raise ValueError(f"stated of {owner} must be what was stated of each row, of shape {shape}; got {table.shape}.")
+    sums = table.sum(axis=tuple(range(1, table.ndim)))
+    return [None if math.isnan(total) else said for total, said in zip(sums.tolist(), table.tolist(), strict=True)]
 
 
 def present(shares: list[float]) -> Shares:

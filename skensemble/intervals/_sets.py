@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from skensemble.intervals._reading import (
     present,
     read_classes,
     read_memberships,
+    read_numbers,
     read_probabilities,
+    read_stated,
     read_weights,
 )
 from skensemble.intervals._thresholds import Asked, CoverageRecord, Thresholds, at_coverage
@@ -113,6 +116,8 @@ class AdaptiveSets(CoverageRecord):
         targets: npt.ArrayLike,
         memberships: npt.ArrayLike,
         sample_weight: npt.ArrayLike | None = None,
+        *,
+        stated: npt.ArrayLike | None = None,
     ) -> AdaptiveSets:
         """Return the record with more rows, in time order; n rows at once equal n calls of one row, to the bit.
 
@@ -128,6 +133,9 @@ class AdaptiveSets(CoverageRecord):
         sample_weight : array-like of shape (n_samples,), default=None
             What each step is multiplied by; 1 if None. A row of weight 0 is a row left out, and no weight, however
             large, moves a threshold by more than a factor of e.
+        stated : array-like of shape (n_samples, n_coverages), default=None
+            For outcomes that arrive late: what :meth:`stated` of the record then in force was for each row, so that it
+            is judged as it was said. ``None`` (or NaN) is what this record says of it, with all rows before.
 
         Returns
         -------
@@ -147,11 +155,44 @@ class AdaptiveSets(CoverageRecord):
         alphas = [1.0 - coverage for coverage in self.coverages]
         asked = Asked(alphas, [_LEAST_STEP] * len(alphas), _starts(self.coverages).tolist())
         behind = np.where(came >= 0, margins[np.arange(len(came)), came], np.nan)
-        rows = zip(behind.tolist(), expected.tolist(), shares.tolist(), weights.tolist(), strict=True)
-        for margin, typical, share, weight in rows:
+        said = read_stated(stated, "AdaptiveSets", (len(margins), len(self.coverages)))
+        rows = zip(behind.tolist(), expected.tolist(), shares.tolist(), weights.tolist(), said, strict=True)
+        for margin, typical, share, weight, limits in rows:
             if not math.isnan(margin) and weight > 0.0:
-                state.learn(margin, typical, present(share), weight, asked)
+                state.learn(margin, typical, present(share), weight, asked, limits)
         return self._with(state)
+
+    def stated(self, memberships: npt.ArrayLike) -> Array:
+        """Return up to which margin classes are in the sets of all tracked coverages.
+
+        Parameters
+        ----------
+        memberships : array-like of shape (n_samples, n_regimes)
+            Share of each regime in each row; all zero where the regime is unknown, then the pooled part answers.
+
+        Returns
+        -------
+        stated : ndarray of shape (n_samples, n_coverages)
+            The most that log(max p / p_c) of a class in the set may be; inf as long as nothing has been learned.
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit, or memberships are out of their range.
+
+        Examples
+        --------
+        Half as likely is the only margin so far; exponential margins of that mean are below log 5 times it in 80 %.
+
+        >>> sets = AdaptiveSets(0, coverages=[0.8]).updated([[2 / 3, 1 / 3]], [[0, 1]], [[]])
+        >>> sets.stated([[]]).round(2)
+        array([[1.12]])
+        """
+        n = len(read_numbers(memberships, "memberships", "AdaptiveSets"))
+        shares = read_memberships(memberships, "AdaptiveSets", n, self.n_regimes)
+        if not self._state.unit_weight:
+            return np.full((n, len(self.coverages)), np.inf)
+        return np.asarray(self._state.unit * np.exp(self._log_widths(shares)))
 
     def sets(self, probabilities: npt.ArrayLike, memberships: npt.ArrayLike, coverage: float) -> npt.NDArray[np.bool_]:
         """Return the classes of each row that should hold its outcome with the given frequency.
@@ -182,13 +223,16 @@ class AdaptiveSets(CoverageRecord):
         self._check_coverage(coverage)
         margins, _ = _margins(read_probabilities(probabilities, "AdaptiveSets"))
         shares = read_memberships(memberships, "AdaptiveSets", len(margins), self.n_regimes)
-        state: _State = self._state
-        if not state.unit_weight:
+        if not self._state.unit_weight:
             return np.ones(margins.shape, dtype=bool)
-        # Neighbouring coverages may cross for some rows; a set holds those of all smaller coverages.
-        widths = np.maximum.accumulate(_starts(self.coverages) + state.thresholds.of_rows(shares), axis=1)
-        limits = state.unit * np.exp(at_coverage(widths, _starts, self.coverages, float(coverage)))
+        log_width = at_coverage(self._log_widths(shares), _starts, self.coverages, float(coverage))
+        limits = self._state.unit * np.exp(log_width)
         return np.asarray(~(margins > limits[:, None]))
+
+    def _log_widths(self, shares: Array) -> Array:
+        # Neighbouring coverages may cross for some rows; a set holds those of all smaller coverages.
+        widths = _starts(self.coverages) + self._thresholds().of_rows(shares)
+        return np.asarray(np.maximum.accumulate(widths, axis=1))
 
     def _options(self) -> dict[str, Any]:
         return {"coverages": self.coverages}
@@ -210,18 +254,28 @@ class _State:
     def reindexed(self, positions: list[int]) -> _State:
         return _State(self.unit, self.unit_weight, self.thresholds.reindexed(positions))
 
-    def learn(self, margin: float, typical: float, shares: Shares, weight: float, asked: Asked) -> None:
-        """Add one row: judge its sets, then let the unit know."""
-        if self.unit_weight:
-            shifts = self.thresholds.of_row(shares)
-            widths = np.maximum.accumulate([start + shift for start, shift in zip(asked.starts, shifts, strict=True)])
-            missed = [margin > self.unit * width for width in np.exp(widths).tolist()]
+    def learn(
+        self, margin: float, typical: float, shares: Shares, weight: float, asked: Asked, limits: list[float] | None
+    ) -> None:
+        """Add one row: judge its sets (``limits`` as they were said, if that was earlier), then let the unit know."""
+        limits = limits or self._limits(shares, asked)
+        # Where nothing was known when the row was said, every class was in the set, and there is nothing to judge.
+        if not math.isinf(limits[-1]):
+            missed = [margin > limit for limit in limits]
             self.thresholds.count(missed, shares)
             # Without any margin so far there is no unit that a threshold could be measured in.
             if self.unit > 0.0:
                 self.thresholds.move(missed, asked, shares, weight, _LEAST_SHIFT)
         self.unit_weight = self.unit_weight * 2.0 ** (-weight / _HALF_LIFE) + weight
         self.unit += weight / self.unit_weight * (typical - self.unit)
+
+    def _limits(self, shares: Shares, asked: Asked) -> list[float]:
+        """Return the margins up to which classes are in the sets of a row."""
+        if not self.unit_weight:
+            return [math.inf] * len(asked.starts)
+        shifts = self.thresholds.of_row(shares)
+        widths = accumulate((start + shift for start, shift in zip(asked.starts, shifts, strict=True)), max)
+        return [self.unit * width for width in np.exp(np.fromiter(widths, dtype=float)).tolist()]
 
 
 def _margins(probabilities: Array) -> tuple[Array, Array]:

@@ -200,13 +200,13 @@ def at_coverage(
     coverages: Sequence[float],
     coverage: float,
 ) -> Array:
-    """Read the widths of one coverage, (n_samples,), on straight lines in ``places`` between the tracked ones."""
+    """Read the widths of one coverage, on straight lines in ``places`` between the tracked ones, which stand last."""
     place, tracked = float(places(coverage)), places(coverages)
     upper = int(np.searchsorted(coverages, coverage))
     if upper == 0:
-        return log_widths[:, 0] + (place - float(tracked[0]))
+        return log_widths[..., 0] + (place - float(tracked[0]))
     share = (place - float(tracked[upper - 1])) / float(tracked[upper] - tracked[upper - 1])
-    return (1.0 - share) * log_widths[:, upper - 1] + share * log_widths[:, upper]
+    return (1.0 - share) * log_widths[..., upper - 1] + share * log_widths[..., upper]
 
 
 def mixed(memberships: Array, parts: Array) -> Array:
