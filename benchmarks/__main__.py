@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import defaults, feedback_speed, regret, speed
+from benchmarks import coverage, defaults, feedback_speed, regret, speed
 
-BENCHMARKS = {"defaults": defaults.main, "feedback": feedback_speed.main, "regret": regret.main, "speed": speed.main}
+BENCHMARKS = {
+    "coverage": coverage.main,
+    "defaults": defaults.main,
+    "feedback": feedback_speed.main,
+    "regret": regret.main,
+    "speed": speed.main,
+}
 
 
 def main() -> None:

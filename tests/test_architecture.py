@@ -35,6 +35,7 @@ LAYERS = {
         "_inputs",
         "_progress",
         "_scorer",
+        "_softmax",
         "datasets",
         "losses",
         "regimes",

@@ -144,6 +144,34 @@ def test_what_is_counted_is_what_the_bounds_were():
     np.testing.assert_allclose(pooled[["low", "high"]], np.column_stack([low, high]))
 
 
+def test_overlapping_outcomes_that_arrive_late_are_covered_as_often_as_stated():
+    """Sums of five steps of clustered noise, each known five rows later: judged as they were said, they are covered."""
+    steps, _, _ = clustered(np.random.default_rng(30))
+    residuals = np.convolve(steps, np.ones(5), mode="valid")
+    n, spreads, nowhere = len(residuals), np.ones(len(residuals)), np.empty((len(residuals), 0))
+    intervals, said = AdaptiveIntervals(0), np.full((n, 2, 4), NAN)
+    for row in range(n):
+        now, late = slice(row, row + 1), slice(max(row - 5, 0), max(row - 4, 0))
+        intervals = intervals.updated(residuals[late], spreads[late], nowhere[late], stated=said[late])
+        said[now] = intervals.stated(spreads[now], nowhere[now])
+    covered = (-said[:, 0] <= residuals[:, None]) & (residuals[:, None] <= said[:, 1])
+    np.testing.assert_allclose(covered[250:].mean(axis=0), COVERAGES, atol=0.02)
+    pooled = intervals.coverage_frame().loc["pooled"]
+    judged = np.isfinite(said[: n - 5, 0, 0])
+    np.testing.assert_allclose(pooled["realised"], covered[: n - 5][judged].mean(axis=0))
+
+
+def test_what_is_stated_is_what_the_bounds_are():
+    intervals = learned(*small(31, n=200))
+    _, spreads, memberships, _ = small(32)
+    stated = intervals.stated(spreads, memberships)
+    for place, coverage in enumerate(COVERAGES):
+        low, high = intervals.bounds(np.zeros(40), spreads, memberships, coverage)
+        np.testing.assert_allclose(stated[:, 0, place], -low)
+        np.testing.assert_allclose(stated[:, 1, place], high)
+    assert np.isinf(AdaptiveIntervals(2).stated(spreads, memberships)).all()
+
+
 def test_a_change_without_notice_is_found():
     rng = np.random.default_rng(2)
     before = learned(rng.normal(size=600))
@@ -406,6 +434,61 @@ def test_regimes_are_carried_over_and_new_ones_lean_on_the_pool():
     np.testing.assert_array_equal(moved.n_rows, np.append(0.0, intervals.n_rows[[1, 0, 2]]))
     assert intervals.reindexed([0, 1]) == intervals
     assert intervals.reindexed([]).n_regimes == 0
+
+
+# The scale, and the side
+
+
+def test_the_scale_by_hand():
+    assert np.isnan(AdaptiveIntervals(1).scale([1.0, NAN], [[1], [0]])).all()
+    fade = 2 ** (-1 / 25)
+    scale = learned([2.0, -10.0]).scale([1.0, NAN], np.empty((2, 0)))
+    np.testing.assert_allclose(scale, (2 * fade + 10) / (fade + 1))
+    np.testing.assert_array_equal(learned([0.0, 0.0]).scale([1.0], [[]]), [0.0])
+
+
+def test_the_scale_is_what_residuals_are_measured_by():
+    """All that a threshold of an unknown regime has to say is the same at every spread."""
+    intervals, spreads = learned(*small(22, n=200)), [NAN, 0.2, 1.0, 5.0]
+    nobody = np.zeros((4, 2))
+    _, high = intervals.bounds(np.zeros(4), spreads, nobody, 0.9)
+    ratio = high / intervals.scale(spreads, nobody)
+    np.testing.assert_allclose(ratio, ratio[0])
+
+
+def test_sides_by_hand():
+    first = learned([2.0])
+    sides = first.sides([0.0, NAN, 1.0, -5.0], np.ones(4), np.empty((4, 0)))
+    np.testing.assert_allclose(sides, [0.5, 0.5, *stats.norm.cdf(np.array([1.0, 5.0]) / (2 * math.sqrt(math.pi / 2)))])
+    np.testing.assert_array_equal(AdaptiveIntervals(0).sides([3.0], [1.0], [[]]), [0.5])
+    certain = learned([0.0, 0.0]).sides([0.0, 1e-300], [1.0, 1.0], np.empty((2, 0)))
+    np.testing.assert_array_equal(certain, [0.5, 1.0])
+
+
+def test_sides_come_true_as_often_as_they_say_where_residuals_are_normal():
+    rng = np.random.default_rng(24)
+    state = states(rng, 2, 0.98)
+    combined = rng.normal(size=N_ROWS)
+    residuals = np.array([1.0, 3.0])[state] * rng.normal(size=N_ROWS)
+    memberships, intervals, sides = np.eye(2)[state], AdaptiveIntervals(2), np.empty(N_ROWS)
+    for start in range(0, N_ROWS, 10):
+        rows = slice(start, start + 10)
+        sides[rows] = intervals.sides(combined[rows], np.ones(10), memberships[rows])
+        intervals = intervals.updated(residuals[rows], np.ones(10), memberships[rows])
+    right = np.sign(combined + residuals) == np.sign(combined)
+    for regime in range(2):
+        rows = (state == regime) & (np.arange(N_ROWS) >= 250)
+        assert abs(sides[rows].mean() - right[rows].mean()) < 0.03
+
+
+def test_rows_come_and_go_without_leaving_anything_behind():
+    """A row that is asked about is not learned from, and rows beside it do not matter."""
+    intervals = learned(*small(25))
+    _, spreads, memberships, _ = small(26)
+    at_once = intervals.scale(spreads, memberships)
+    single = [intervals.scale(spreads[row : row + 1], memberships[row : row + 1])[0] for row in range(40)]
+    np.testing.assert_array_equal(at_once, single)
+    assert intervals == learned(*small(25))
 
 
 # What is refused

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import nnls
-from scipy.special import logsumexp, softmax
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skensemble._checks import check_number
+from skensemble._softmax import fit_softmax, slope_and_curvature
 from skensemble.combiners._base import Array
 
 __all__ = ["LogOddsPool", "NonNegativeRidge"]
@@ -233,13 +234,15 @@ class LogOddsPool(ClassifierMixin, BaseEstimator):
         check_number(self.alpha, "alpha", "LogOddsPool", low=0)
         check_number(self.memory, "memory", "LogOddsPool", low=0, open_low=True, high=1)
         self.classes_ = np.arange(self.n_classes)
-        scores, s = self._log_odds(X), _weights(sample_weight, len(y))
+        scores, s, numbers = self._log_odds(X), _weights(sample_weight, len(y)), np.asarray(y, dtype=int)
         n_models = scores.shape[2]
         start = np.full(n_models, 1.0 / n_models)
         # The prior is measured in the curvature that a row of these has at equal weights.
-        curvature = np.trace(_slope_and_curvature(start, scores, np.asarray(y, dtype=int), s)[1])
+        curvature = np.trace(slope_and_curvature(start, scores, numbers, s)[1])
         prior = (self.alpha / s.sum() + 1e-10) * curvature / n_models + 1e-300
-        self.coef_, self._precision = _pool_exponents(scores, y, s, start, prior * np.eye(n_models))
+        self.coef_, self._precision = fit_softmax(
+            scores, numbers, s, start, prior * np.eye(n_models), np.zeros(n_models)
+        )
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> LogOddsPool:
@@ -268,7 +271,7 @@ class LogOddsPool(ClassifierMixin, BaseEstimator):
         numbers = np.asarray(y, dtype=int)
         for i in range(len(scores)):
             row = slice(i, i + 1)
-            slope, curvature = _slope_and_curvature(self.coef_, scores[row], numbers[row], s[row])
+            slope, curvature = slope_and_curvature(self.coef_, scores[row], numbers[row], s[row])
             self._precision = self.memory ** s[i] * self._precision + curvature
             self.coef_ = np.maximum(self.coef_ - np.linalg.solve(self._precision, slope), 0.0)
         return self
@@ -317,51 +320,3 @@ class LogOddsPool(ClassifierMixin, BaseEstimator):
 
 def _weights(sample_weight: Any, n_samples: int) -> Array:
     return np.ones(n_samples) if sample_weight is None else np.asarray(sample_weight, dtype=float)
-
-
-def _slope_and_curvature(v: Array, scores: Array, y: Any, s: Array) -> tuple[Array, Array]:
-    """First and second derivative of the weighted log loss in the exponents."""
-    p = np.asarray(softmax(scores @ v, axis=1))
-    mean = np.einsum("nc,ncm->nm", p, scores)
-    slope = s @ (mean - scores[np.arange(len(y)), y])
-    weighted = (np.sqrt(s[:, None] * p)[:, :, None] * scores).reshape(-1, scores.shape[2])
-    second = weighted.T @ weighted
-    return np.asarray(slope), np.asarray(second - (s[:, None] * mean).T @ mean)
-
-
-def _pool_exponents(scores: Array, y: Any, s: Array, prior: Array, precision: Array) -> tuple[Array, Array]:
-    """Exponents of least log loss plus ½ (v - prior)ᵀ precision (v - prior), none negative, and the curvature there.
-
-    Newton's method; exponents that sit at zero are held there while the slope pushes them down.
-    """
-    y = np.asarray(y, dtype=int)
-    rows = np.arange(len(y))
-
-    def cost(v: Array) -> float:
-        z = scores @ v
-        total = np.logaddexp(z[:, 0], z[:, 1]) if z.shape[1] == 2 else logsumexp(z, axis=1)
-        return float(s @ (total - z[rows, y]) + 0.5 * (v - prior) @ precision @ (v - prior))
-
-    v = prior
-    value = cost(v)
-    for _ in range(100):
-        slope, curvature = _slope_and_curvature(v, scores, y, s)
-        slope, curvature = slope + precision @ (v - prior), curvature + precision
-        free = (v > 0) | (slope < 0)
-        if np.abs(slope[free]).max(initial=0.0) <= 1e-14 * (s.sum() + np.abs(curvature).max()):
-            break
-        step = np.zeros(len(v))
-        step[free] = -np.linalg.solve(curvature[np.ix_(free, free)], slope[free])
-        if -(slope @ step) <= 1e-14 * (1.0 + abs(value)):
-            # The cost can no longer tell where it falls, but the last step squares what error is left.
-            v = np.maximum(v + step, 0.0)
-            break
-        for length in 0.5 ** np.arange(40):
-            candidate = np.maximum(v + length * step, 0.0)
-            candidate_value = cost(candidate)
-            if candidate_value < value:
-                break
-        else:
-            break
-        v, value = candidate, candidate_value
-    return v, _slope_and_curvature(v, scores, y, s)[1] + precision
