@@ -24,6 +24,7 @@ from sklearn.utils.validation import (
 )
 
 from skensemble._carry import definition, folds_with_news, idle_after, latest, resting_models
+from skensemble._certainty import Certainty
 from skensemble._checks import LookAheadWarning, ModelFailureWarning, check_choice, check_columns, check_number, shown
 from skensemble._compat import CallbackSupport, check_sample_weight, visual_block, with_callbacks
 from skensemble._composition import NamedParts, pairs
@@ -33,6 +34,7 @@ from skensemble._feedback import (
     recorded_trades,
     said_earlier,
     trade_credits,
+    with_reliability,
     with_scores,
 )
 from skensemble._inputs import (
@@ -48,7 +50,8 @@ from skensemble._members import checked_models, listed_models, warn_about_weight
 from skensemble._progress import listened_to
 from skensemble._training import AsleepModel, OutOfFold, Training, outputs, seeded, train, weight_params
 from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedVoting
-from skensemble.explanation import Explanation, agreement, confidence, spread
+from skensemble.explanation import Explanation, agreement, spread
+from skensemble.intervals import AdaptiveConfidence
 from skensemble.performance import Ledger
 from skensemble.regimes import (
     detect,
@@ -62,7 +65,7 @@ from skensemble.regimes import (
 from skensemble.splits import check_time_order, earlier_moments, make_folds
 from skensemble.trades import check_trades
 
-__all__ = ["ATTRIBUTES", "PARAMETERS", "RegimeAwareEnsemble"]
+__all__ = ["ATTRIBUTES", "COVERAGES", "PARAMETERS", "RegimeAwareEnsemble"]
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -90,6 +93,9 @@ lookback : int, default=50
     Outcomes in the recent window of the ledger, and in the comparison of ``max_models``.
 periods_per_year : float, default=None
     Outcomes per year, for annualised Sharpe ratios. The default (``None``) reads it off a DatetimeIndex if it can.
+coverages : sequence of float, default=(0.5, 0.8, 0.9, 0.95)
+    How often {bounds} should hold the outcome: what is tracked and kept honest, increasing, in (0, 1). Between two of
+    them is interpolated; above the largest nothing is known.
 max_models : int, default=None
     How many models may work: those of lowest loss on the latest ``lookback`` outcomes; the others sleep. The default
     (``None``) is all of them.
@@ -146,6 +152,8 @@ n_features_in_ : int
 feature_names_in_ : ndarray of shape (n_features_in_,)
     Their names, where X was a frame."""
 
+COVERAGES = (0.5, 0.8, 0.9, 0.95)
+
 COMBINERS: dict[str, type[Combiner]] = {
     "dynamic": DynamicWeighting,
     "stacking": Stacking,
@@ -195,7 +203,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     _moments: Array
     _group_moments: Array | None
     _sides: Array | None
-    _spread_levels: Array
+    _certainty: Certainty
 
     def __init__(
         self,
@@ -208,6 +216,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         regime_detector: Any = None,
         lookback: int = 50,
         periods_per_year: float | None = None,
+        coverages: Sequence[float] = COVERAGES,
         max_models: int | None = None,
         min_weight: float = 0.01,
         rest_after: int = 500,
@@ -224,6 +233,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         self.regime_detector = regime_detector
         self.lookback = lookback
         self.periods_per_year = periods_per_year
+        self.coverages = coverages
         self.max_models = max_models
         self.min_weight = min_weight
         self.rest_after = rest_after
@@ -314,8 +324,8 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         n_judged = len(np.unique(np.concatenate([test for _, test in splits]))) if splits else 0
         known = past.get("regimes_", ())
         news: Sequence[tuple[Rows, Rows]] = splits
-        # Selection compares the models on the latest out-of-fold rows, so it needs them all.
-        if self.max_models is None:
+        # Selection compares the models on the latest out-of-fold rows, and calibration learns from them.
+        if self.max_models is None and not (self._calibrates() and past.get("calibration_") is None):
             definitions = {name: definition(model) for name, model in models}
             news = folds_with_news(splits, past, combiner, definitions, targets.shape[1], times)
         names, memberships, detector = self._fit_regimes(X, regimes, news, unfitted, known)
@@ -354,9 +364,10 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             groups=owners,
             label_horizon=self.label_horizon,
             lookback=self.lookback,
-            periods_per_year=self.periods_per_year,
             min_weight=self.min_weight,
             max_models=self.max_models,
+            calibrate=self._calibrates(),
+            options={name: getattr(self, name) for name in ("lookback", "periods_per_year", "coverages")},
         )
         for name, value in attributes.items():
             setattr(self, name, value)
@@ -476,9 +487,10 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             news.memberships,
             news.counted,
             weights=news.weights,
-            known=earlier_moments(news.index),
+            known=news.known,
             features=news.features,
         )
+        combined = self._calibrated(combined)
         if news.combined is not None and news.weights is not None:
             combined, weights = news.combined, news.weights
         detector = self.regime_detector_
@@ -514,7 +526,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         said = None
         if predictions is not None:
             classes = self.classes_.tolist() if hasattr(self, "classes_") else None
-            said = said_earlier(predictions, self.model_names_, self.regimes_, classes)[0]
+            said = self._said_earlier(predictions, classes)["said"]
             if len(said) != len(read):
                 raise ValueError(
                     f"predictions explains {len(said)} predictions for {len(read)} trades: give one row for every "
@@ -558,9 +570,11 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         """What predictions are made of, once the models have been asked."""
         # One combiner for all of it: another thread may put its successor in place meanwhile.
         combiner = self.combiner_
-        combined = combiner.combine(said, memberships, features=features)
+        combined = self._calibrated(combiner.combine(said, memberships, features=features))
         weights = combiner.weights(said, memberships)
         contributions = combiner.contributions(said, memberships, features=features)
+        certainty = self._certainty
+        statement = certainty.statement(combined, spread(said, weights, combined), memberships)
         return Explanation(
             prediction=self._decide(combined),
             combined=combined,
@@ -572,7 +586,10 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             regimes=self.regimes_,
             memberships=memberships,
             agreement=agreement(said, weights, combined),
-            confidence=confidence(self._spread_levels, spread(said, weights, combined)),
+            confidence=statement.confidence,
+            nominal=statement.nominal,
+            limits=statement.limits,
+            coverages=certainty.bounds.coverages,
             classes=tuple(self.classes_.tolist()) if hasattr(self, "classes_") else None,
             index=index,
         )
@@ -616,6 +633,21 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         weights = self.combiner_.weights(said, inside)
         return pd.DataFrame(weights.T, index=pd.Index(self.model_names_, name="model"), columns=columns)
 
+    @property
+    def confidence_(self) -> AdaptiveConfidence:
+        """How often predicted sides or classes were right.
+
+        Returns
+        -------
+        AdaptiveConfidence
+            The record; `AdaptiveConfidence.reliability` holds what was stated against what came true.
+        """
+        return self._known().right
+
+    def _known(self) -> Certainty:
+        check_is_fitted(self, "combiner_")
+        return self._certainty
+
     def performance_report(self, by: str = "regime") -> pd.DataFrame:
         """Compare the models, the ensemble and its plain rivals on outcomes that they had not seen.
 
@@ -632,7 +664,9 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         -------
         pandas.DataFrame
             The frame of `Ledger` with the column ``score``: R² of numbers (against the variance of all outcomes in the
-            regime or group), accuracy of classes; higher is better.
+            regime or group), accuracy of classes; higher is better. By regime, the ensemble's row of its lifetime also
+            holds its mean stated ``confidence`` beside how often it was ``right``, with the interval, and their number
+            ``n_confidence``; `confidence_` has them by what was stated.
 
         Raises
         ------
@@ -649,8 +683,8 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             ledger, moments = self.group_ledger_, self._group_moments
         report = with_scores(ledger.frame(), None if hasattr(self, "classes_") else moments, ledger.regimes)
         if by == "group":
-            report = report[report["window"] == "lifetime"].rename(columns={"regime": "group"}).reset_index(drop=True)
-        return report
+            return report[report["window"] == "lifetime"].rename(columns={"regime": "group"}).reset_index(drop=True)
+        return with_reliability(report, self.confidence_.reliability(self.regimes_))
 
     def get_metadata_routing(self) -> MetadataRouter:
         """List who asks for which metadata.
@@ -691,9 +725,10 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         if predictions is None:
             X = self._validated_rows(X)
             index, n_samples = getattr(X, "index", None), X.shape[0]
-            said, combined, weights, memberships = None, None, None, self._memberships(X, beside["regimes"])
+            then: dict[str, Any] = {"memberships": self._memberships(X, beside["regimes"])}
+            then |= {"said": None, "known": earlier_moments(index)}
         else:
-            said, combined, weights, memberships = said_earlier(predictions, self.model_names_, self.regimes_, classes)
+            then = self._said_earlier(predictions, classes)
             index, n_samples = predictions.index, len(predictions)
         if not n_samples:
             raise ValueError(f"partial_update of {type(self).__name__} got no rows (0 samples): give at least one.")
@@ -709,17 +744,18 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
                 f"is long and which is short: fit with returns first. Got {shown(beside['returns'])}."
             )
         return Outcomes(
-            said,
-            targets,
-            memberships,
-            np.ones(n_samples) if weight is None else check_sample_weight(weight, targets),
-            index,
-            X,
-            combined,
-            weights,
-            returns,
-            labels_of_groups(beside["groups"], n_samples),
+            targets=targets,
+            counted=np.ones(n_samples) if weight is None else check_sample_weight(weight, targets),
+            index=index,
+            features=X,
+            returns=returns,
+            groups=labels_of_groups(beside["groups"], n_samples),
+            **then,
         ).counting()
+
+    def _said_earlier(self, said: Explanation, classes: list[Hashable] | None) -> dict[str, Any]:
+        """What was said earlier in the order of models, regimes and classes of today."""
+        return said_earlier(said, self.model_names_, self.regimes_, classes, self._certainty.bounds.coverages)
 
     # The steps of fit, in order.
 
@@ -865,7 +901,22 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     def _combined(self, X: Any, regimes: Any) -> Array:
         X = self._validated_rows(X)
         said = self._ask_models(X)
-        return self.combiner_.combine(said, self._memberships(X, regimes), features=X)
+        return self._calibrated(self.combiner_.combine(said, self._memberships(X, regimes), features=X))
+
+    def _bounded(self, X: Any, regimes: Any) -> tuple[Array, Array, Array]:
+        """What bounds are made of: the combined prediction, how far the models are apart, and memberships."""
+        X = self._validated_rows(X)
+        said, memberships, combiner = self._ask_models(X), self._memberships(X, regimes), self.combiner_
+        combined = self._calibrated(combiner.combine(said, memberships, features=X))
+        return combined, spread(said, combiner.weights(said, memberships), combined), memberships
+
+    def _calibrates(self) -> bool:
+        """Whether probabilities are to be calibrated; numbers have none."""
+        return False
+
+    def _calibrated(self, combined: Array) -> Array:
+        """Combined outputs as they are said."""
+        return combined
 
     def _memberships(self, X: Any, regimes: Any) -> Array:
         check_same_times(X, regimes, "regimes")

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from skensemble._certainty import Certainty
 from skensemble.combiners import Combiner
 from skensemble.performance import Ledger
 
@@ -41,6 +42,8 @@ class Carried:
         The record with today's models and regimes.
     by_group : Ledger or None
         The record of each group with today's models.
+    certainty : Certainty
+        How sure it may be, in today's regimes.
     combiner : Combiner or None
         A combiner that goes on from what the one before had learned; ``None`` where it cannot.
     known : ndarray of shape (n_models,)
@@ -53,6 +56,7 @@ class Carried:
 
     ledger: Ledger
     by_group: Ledger | None
+    certainty: Certainty
     combiner: Combiner | None
     known: NDArray[np.bool_]
     idle: NDArray[np.intp]
@@ -106,6 +110,7 @@ def carry(
     return Carried(
         moved(ledger, regimes),
         None if by_group is None else moved(by_group, by_group.regimes),
+        past["_certainty"].reindexed(regime_source.tolist()),
         combiner if resumed else None,
         source >= 0,
         idle,

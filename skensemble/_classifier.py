@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -12,20 +13,38 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from skensemble._base import ATTRIBUTES, PARAMETERS, RegimeAwareEnsemble
+from skensemble._base import ATTRIBUTES, COVERAGES, PARAMETERS, RegimeAwareEnsemble
 from skensemble._checks import shown
 from skensemble._inputs import known_outcomes
+from skensemble.combiners import Combiner
+from skensemble.intervals import AdaptiveSets, ProbabilityCalibration
 from skensemble.models import documented
 
 __all__ = ["RegimeAwareEnsembleClassifier"]
 
 
 @documented(
-    parameters=PARAMETERS.format(default='["xgboost", "lightgbm", "random_forest", "logistic"]', extra=""),
+    parameters=PARAMETERS.format(
+        default='["xgboost", "lightgbm", "random_forest", "logistic"]',
+        bounds="sets of classes",
+        extra="""
+calibrate : bool, default=False
+    Whether combined probabilities are made as sharp and as level as out-of-fold outcomes say
+    (`ProbabilityCalibration`): learned in time order, and left alone where the log loss of later folds would not have
+    been lower for it.""",
+    ),
     attributes=ATTRIBUTES
     + """
 classes_ : ndarray of shape (n_classes,)
-    Class labels, sorted.""",
+    Class labels, sorted.
+calibration_ : ProbabilityCalibration or None
+    What is done to combined probabilities; ``None`` without ``calibrate``.
+sets_ : AdaptiveSets
+    What is known about which classes come true beside the likeliest; its ``coverage_frame(regimes_)`` says how often
+    they were within the sets stated.
+confidence_ : AdaptiveConfidence
+    How often predicted classes were right; its ``reliability(regimes_)`` holds what was stated against what came
+    true.""",
 )
 class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
     """Several classifiers, one prediction: trained in parallel, combined by what each was worth in each regime.
@@ -71,6 +90,48 @@ class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
     """
 
     _task = "classifier"
+    calibration_: ProbabilityCalibration | None
+
+    def __init__(
+        self,
+        estimators: list[Any] | None = None,
+        *,
+        combiner: str | Combiner | None = None,
+        cv: Any = None,
+        label_horizon: Any = 0,
+        embargo: Any = 0,
+        regime_detector: Any = None,
+        calibrate: bool = False,
+        lookback: int = 50,
+        periods_per_year: float | None = None,
+        coverages: Sequence[float] = COVERAGES,
+        max_models: int | None = None,
+        min_weight: float = 0.01,
+        rest_after: int = 500,
+        warm_start: bool = False,
+        on_error: str = "warn",
+        random_state: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        super().__init__(
+            estimators,
+            combiner=combiner,
+            cv=cv,
+            label_horizon=label_horizon,
+            embargo=embargo,
+            regime_detector=regime_detector,
+            lookback=lookback,
+            periods_per_year=periods_per_year,
+            coverages=coverages,
+            max_models=max_models,
+            min_weight=min_weight,
+            rest_after=rest_after,
+            warm_start=warm_start,
+            on_error=on_error,
+            random_state=random_state,
+            n_jobs=n_jobs,
+        )
+        self.calibrate = calibrate
 
     def predict(self, X: Any, *, regimes: Any = None) -> NDArray[Any]:
         """Predict the likeliest class.
@@ -105,6 +166,50 @@ class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
             Probabilities in the order of ``classes_``.
         """
         return self._combined(X, regimes)
+
+    def predict_set(self, X: Any, *, regimes: Any = None, coverage: float = 0.9) -> NDArray[np.bool_]:
+        """Predict which classes should hold the outcome with the given frequency.
+
+        The likeliest class and those that are not much less likely; how much is corrected with every outcome, pooled
+        and per regime: see `AdaptiveSets`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        regimes : array-like of shape (n_samples,) or (n_samples, n_regimes), default=None
+            Regime of each row; the default (``None``) asks ``regime_detector``.
+        coverage : float, default=0.9
+            How often the outcome should be inside, up to the largest of ``coverages``.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_samples, n_classes)
+            In the order of ``classes_``; always True for the likeliest class, so that a set may be right more often
+            than was asked, and for all as long as nothing has been learned.
+
+        Raises
+        ------
+        ValueError
+            If the coverage is above those that are tracked.
+
+        See Also
+        --------
+        explain : The same, with everything else, for the tracked coverages.
+        """
+        combined, _, memberships = self._bounded(X, regimes)
+        return self.sets_.sets(combined, memberships, coverage)
+
+    @property
+    def sets_(self) -> AdaptiveSets:
+        """What is known about which classes come true beside the likeliest.
+
+        Returns
+        -------
+        AdaptiveSets
+            The record; `AdaptiveSets.coverage_frame` says how often outcomes were within what was stated.
+        """
+        return cast(AdaptiveSets, self._known().bounds)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, *, regimes: Any = None) -> float:
         """Return the accuracy of the predictions.
@@ -154,3 +259,14 @@ class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
 
     def _decide(self, combined: NDArray[np.float64]) -> NDArray[Any]:
         return self.classes_[combined.argmax(axis=1)]
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if not isinstance(self.calibrate, bool):
+            raise ValueError(f"calibrate of {type(self).__name__} must be True or False; got {shown(self.calibrate)}.")
+
+    def _calibrates(self) -> bool:
+        return self.calibrate
+
+    def _calibrated(self, combined: NDArray[np.float64]) -> NDArray[np.float64]:
+        return combined if self.calibration_ is None else self.calibration_.calibrated(combined)

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skensemble._certainty import Statement
 from skensemble._checks import shown
 from skensemble._compat import take_rows
 from skensemble.combiners import awake_models, default_loss, equal_weights, weighted_mean
-from skensemble.explanation import Explanation, laid_out
+from skensemble.explanation import Explanation, laid_out, spread
 from skensemble.performance import Ledger, trade_outcomes
 from skensemble.regimes import encode_memberships, joined_names, regime_names
 from skensemble.trades import Trades
@@ -28,6 +29,7 @@ __all__ = [
     "recorded_trades",
     "said_earlier",
     "trade_credits",
+    "with_reliability",
     "with_scores",
 ]
 
@@ -61,6 +63,10 @@ class Outcomes:
         Returns of a long position.
     groups : ndarray of shape (n_samples,) or None
         Whose outcome each row is.
+    limits, nominal, confidence : ndarray or None
+        How sure the ensemble was when it said so, as in a `Statement`; ``None`` where that is to be worked out.
+    known : ndarray of shape (n_samples,) or None
+        How many of these rows had an outcome when each was predicted; ``None`` is all rows before.
     """
 
     said: Any
@@ -73,6 +79,17 @@ class Outcomes:
     weights: Array | None = None
     returns: Array | None = None
     groups: NDArray[Any] | None = None
+    limits: Array | None = None
+    nominal: Array | None = None
+    confidence: Array | None = None
+    known: NDArray[np.intp] | None = None
+
+    @property
+    def statement(self) -> Statement | None:
+        """How sure the ensemble was when it said so."""
+        if self.limits is None or self.nominal is None or self.confidence is None:
+            return None
+        return Statement(self.limits, self.nominal, self.confidence)
 
     def counting(self) -> Outcomes:
         """Leave out the rows of weight zero.
@@ -82,11 +99,29 @@ class Outcomes:
         Outcomes
             Itself where there are none.
         """
-        rows = np.flatnonzero(self.counted > 0)
-        if len(rows) == len(self):
+        return self.those(self.counted > 0)
+
+    def those(self, chosen: NDArray[np.bool_]) -> Outcomes:
+        """Take some of the rows.
+
+        Parameters
+        ----------
+        chosen : ndarray of bool of shape (n_samples,)
+            Which.
+
+        Returns
+        -------
+        Outcomes
+            Itself where that is all of them.
+        """
+        if chosen.all():
             return self
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{key: take_rows(value, rows) for key, value in values.items() if value is not None})
+        rows = np.flatnonzero(chosen)
+        taken = {key: take_rows(value, rows) for key, value in values.items() if value is not None}
+        if self.known is not None:
+            taken["known"] = np.concatenate([[0], np.cumsum(chosen)])[self.known[rows]]
+        return replace(self, **taken)
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -106,7 +141,8 @@ def figures_after(
     Parameters
     ----------
     figures : mapping of str to object
-        What was counted so far: ``ledger_`` and ``_moments``, and the same by group; other entries are not looked at.
+        What was counted so far: ``ledger_`` and ``_moments``, the same by group, and ``_certainty``; other entries are
+        not looked at.
     news : Outcomes
         What came true, of rows of positive weight.
     combined : ndarray of shape (n_samples, n_outputs)
@@ -132,7 +168,18 @@ def figures_after(
     def moments_after(moments: Array | None, inside: Array) -> Array:
         return outcome_moments(moments, news.targets[new], inside[new], news.counted[new])
 
+    fresh = news if known is None else news.those(~known)
+    spreads = spread(fresh.said, weights[new], combined[new])
     found = {
+        "_certainty": figures["_certainty"].after(
+            combined[new],
+            spreads,
+            fresh.targets,
+            fresh.memberships,
+            fresh.counted,
+            said=fresh.statement,
+            known=fresh.known,
+        ),
         "ledger_": after(figures["ledger_"], news.memberships),
         "group_ledger_": figures["group_ledger_"],
         "_moments": moments_after(figures["_moments"], news.memberships),
@@ -353,7 +400,8 @@ def said_earlier(
     models: Sequence[str],
     regimes: Sequence[Hashable],
     classes: Sequence[Hashable] | None,
-) -> tuple[Array, Array, Array, Array]:
+    coverages: Sequence[float] = (),
+) -> dict[str, Any]:
     """Bring what was said earlier, perhaps before the last retrain, into the order of models, regimes and classes now.
 
     Parameters
@@ -366,17 +414,14 @@ def said_earlier(
         Regimes now.
     classes : sequence of hashable or None
         Classes now.
+    coverages : sequence of float, default=()
+        Coverages that are tracked now; a statement of other ones is left out.
 
     Returns
     -------
-    said : ndarray of shape (n_samples, n_models, n_outputs)
-        What the models said.
-    combined : ndarray of shape (n_samples, n_outputs)
-        What the ensemble said.
-    weights : ndarray of shape (n_samples, n_models)
-        Weights of the models then; those of models that are gone are shared out among the others.
-    memberships : ndarray of shape (n_samples, n_regimes)
-        Memberships then.
+    dict of str to object
+        The fields of `Outcomes` that an explanation knows: ``said``, ``combined``, ``weights``, ``memberships`` and,
+        where there is one, the statement of how sure it was.
 
     Raises
     ------
@@ -391,7 +436,15 @@ def said_earlier(
             f"{shown(None if classes is None else tuple(classes))}."
         )
     now = laid_out(explanation, models, regimes, classes)
-    return now.member_predictions, now.combined, now.weights, now.memberships
+    then: dict[str, Any] = {
+        "said": now.member_predictions,
+        "combined": now.combined,
+        "weights": now.weights,
+        "memberships": now.memberships,
+    }
+    if now.coverages == tuple(coverages):
+        then |= {name: getattr(now, name) for name in ("limits", "nominal", "confidence")}
+    return then
 
 
 def outcome_moments(moments: Array | None, targets: Array, memberships: Array, counted: Array) -> Array:
@@ -454,4 +507,31 @@ def with_scores(frame: pd.DataFrame, moments: Array | None, regimes: Sequence[Ha
         of_regime = np.array([variance[regime] for regime in frame["regime"]])
         score = np.where(of_regime > 0, 1.0 - frame["loss"] / np.where(of_regime > 0, of_regime, 1.0), np.nan)
     frame.insert(list(frame.columns).index("loss") + 1, "score", score)
+    return frame
+
+
+def with_reliability(frame: pd.DataFrame, reliability: pd.DataFrame) -> pd.DataFrame:
+    """Add how sure the ensemble was beside how often it was right.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Of a `Ledger`.
+    reliability : pandas.DataFrame
+        Of an `AdaptiveConfidence`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the columns ``n_confidence``, ``confidence``, ``right``, ``right_low`` and ``right_high`` at the end, known
+        in the ensemble's rows of its lifetime.
+    """
+    of_all = reliability.xs("all", level="stated")
+    own = (frame["performer"] == "ensemble") & (frame["window"] == "lifetime")
+    names = {"n": "n_confidence", "stated": "confidence", "right": "right", "low": "right_low", "high": "right_high"}
+    for name, column in names.items():
+        values = np.full(len(frame), np.nan)
+        # Both list the regimes in one order, and the pooled row last.
+        values[own] = of_all[name]
+        frame[column] = values
     return frame

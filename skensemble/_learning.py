@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from skensemble._carry import Carried, best_models, carry, definition, idle_after, latest, unknown_rows
+from skensemble._certainty import Certainty
 from skensemble._compat import take_rows
 from skensemble._feedback import Outcomes, class_sides, figures_after, inferred_frequency
 from skensemble._training import AsleepModel, OutOfFold, Training
-from skensemble.combiners import Combiner, default_loss
-from skensemble.explanation import spread, spread_levels
+from skensemble.combiners import Combiner, awake_models, default_loss
+from skensemble.intervals import ProbabilityCalibration
 from skensemble.performance import Ledger
 from skensemble.splits import n_outcomes_known
 
@@ -42,9 +44,10 @@ def learned(
     groups: NDArray[Any] | None,
     label_horizon: Any,
     lookback: int,
-    periods_per_year: float | None,
     min_weight: float,
     max_models: int | None,
+    calibrate: bool,
+    options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Fit the combiner and write the ledger.
 
@@ -79,100 +82,160 @@ def learned(
     label_horizon : int, str, timedelta or pandas offset
         How long after its row a label is known.
     lookback : int
-        Outcomes in the ledger's recent window.
-    periods_per_year : float or None
-        Rows per year; ``None`` reads them off a DatetimeIndex.
+        Outcomes that models are compared on.
     min_weight : float
         The least weight that counts as work.
     max_models : int or None
         How many models to keep at work: those of lowest loss on the last ``lookback`` out-of-fold rows. The record of
         each fold is that of the best ones of the folds before.
+    calibrate : bool
+        Whether combined probabilities are calibrated where that pays.
+    options : mapping of str to object
+        How a new record counts: ``lookback``, ``periods_per_year`` (``None`` reads it off the times) and
+        ``coverages``.
 
     Returns
     -------
     dict of str to object
         Fitted attributes by name.
     """
-    rows = np.flatnonzero(np.isfinite(training.predictions).all(axis=2).any(axis=1))
-    said, folds = training.predictions[rows], training.folds[rows]
-    came, inside, counts = targets[rows], memberships[rows], counted[rows]
-    features, index = take_rows(X, rows), times
-    _warn_without_times(past, index)
-    known = n_outcomes_known(rows, n_samples=len(targets), times=index, label_horizon=label_horizon)
+    rows = np.flatnonzero(awake_models(training.predictions).any(axis=1))
+    _warn_without_times(past, times)
+    record = Outcomes(
+        said=training.predictions[rows],
+        targets=targets[rows],
+        memberships=memberships[rows],
+        counted=counted[rows],
+        features=take_rows(X, rows),
+        returns=None if returns is None else returns[rows],
+        groups=None if groups is None else groups[rows],
+        known=n_outcomes_known(rows, n_samples=len(targets), times=times, label_horizon=label_horizon),
+    )
+    folds = training.folds[rows]
     definitions = {name: definition(model) for name, model in models}
     names = list(definitions)
-    carried = _carried(past, combiner, definitions, regimes, targets.shape[1])
     asleep = np.array([isinstance(model, AsleepModel) for model in training.estimators])
-    losses = np.where(asleep, np.nan, _recent_losses(said, came, counts, lookback))
+    losses = np.where(asleep, np.nan, _recent_losses(record, lookback))
     working = np.isin(names, best_models(names, losses, max_models))
+    carried = _carried(past, combiner, definitions, regimes, targets.shape[1])
 
     # What would have been said with what was known then: by those at work then, without hindsight.
     untaught = clone(combiner)
-    at_work = said
-    if max_models is not None:
-        best = _best_before(said, came, counts, folds, known, lookback, max_models)
-        at_work = np.where(best[:, :, None], said, np.nan)
-    combined, weights = np.empty(came.shape), np.empty(said.shape[:2])
-    if len(rows):
-        combined, weights = untaught.fit_forward(at_work, came, inside, counts, folds, known=known, features=features)
-
-    fresh = np.ones(len(rows), dtype=bool)
-    heard = said
-    if carried is None:
-        frequency = inferred_frequency(index) if periods_per_year is None else periods_per_year
-        ledger = Ledger(names, regimes, lookback=lookback, periods_per_year=frequency)
-        figures = {"ledger_": ledger, "group_ledger_": None, "_moments": None, "_group_moments": None}
-        idle, until = np.zeros(len(names), dtype=np.intp), None
-    else:
-        figures = {"ledger_": carried.ledger, "group_ledger_": carried.by_group}
-        figures |= {name: past[name] for name in ("_moments", "_group_moments")}
-        idle, until = carried.idle, past["learned_until_"]
+    combined, weights = _said_forward(untaught, record, folds, lookback, max_models)
+    fresh, heard = np.ones(len(rows), dtype=bool), record.said
+    if carried is not None:
         # Rows that the models of before have learned from already are news to the new models only.
-        fresh = unknown_rows(index, rows, until)
-        heard = np.where((fresh[:, None] | ~carried.known)[:, :, None], said, np.nan)
-    judged = np.isfinite(heard).all(axis=2).any(axis=1)
+        fresh = unknown_rows(times, rows, past["learned_until_"])
+        heard = np.where((fresh[:, None] | ~carried.known)[:, :, None], record.said, np.nan)
+    judged = awake_models(heard).any(axis=1)
+    news = replace(record, said=heard).those(judged)
     if carried is not None and carried.combiner is not None:
-        told = np.flatnonzero(judged)
-        n_before = np.concatenate([[0], np.cumsum(judged)])[known[told]]
         now, trust = combiner.follow(
-            heard[told], came[told], inside[told], counts[told], known=n_before, features=take_rows(features, told)
+            news.said, news.targets, news.memberships, news.counted, known=news.known, features=news.features
         )
-        combined[told[fresh[told]]], weights[told[fresh[told]]] = now[fresh[told]], trust[fresh[told]]
+        combined[judged & fresh], weights[judged & fresh] = now[fresh[judged]], trust[fresh[judged]]
         if not carried.known.all():
             combiner.welcome(~carried.known, untaught)
     elif max_models is None:
         combiner = untaught
     else:
-        combiner.fit(np.where(working[:, None], said, np.nan), came, inside, counts, features=features)
+        at_work = np.where(working[:, None], record.said, np.nan)
+        combiner.fit(at_work, record.targets, record.memberships, record.counted, features=record.features)
+
+    calibration = None
+    if calibrate:
+        combined, calibration = _calibrated(past.get("calibration_"), combined, record, folds)
     sides = class_sides(targets, returns, counted)
-    judged &= counts > 0
-    news = Outcomes(
-        said=heard[judged],
-        targets=came[judged],
-        memberships=inside[judged],
-        counted=counts[judged],
-        returns=None if returns is None else returns[rows][judged],
-        groups=None if groups is None else groups[rows][judged],
+    counts = judged & (record.counted > 0)
+    figures = figures_after(
+        _figures_before(past, carried, names, regimes, targets.shape[1], times, options),
+        replace(record, said=heard).those(counts),
+        combined[counts],
+        weights[counts],
+        sides=sides,
+        known=~fresh[counts],
     )
-    figures = figures_after(figures, news, combined[judged], weights[judged], sides=sides, known=~fresh[judged])
-    new = fresh & (counts > 0)
+    idle = np.zeros(len(names), dtype=np.intp) if carried is None else carried.idle
+    until = times[counted > 0] if isinstance(times, pd.DatetimeIndex) else None
     return figures | {
         "model_names_": tuple(names),
         "regimes_": regimes,
         "combiner_": combiner,
+        "calibration_": calibration,
         "selected_models_": tuple(
             name for name, works, sleeps in zip(names, working, asleep, strict=True) if works and not sleeps
         ),
         "records_": dict.fromkeys(names, "new") if carried is None else carried.records,
-        "out_of_fold_": OutOfFold(rows, folds, came, said, inside, counts, combined, weights),
+        "out_of_fold_": OutOfFold(
+            rows, folds, record.targets, record.said, record.memberships, record.counted, combined, weights
+        ),
         "n_excluded_": n_excluded,
-        "learned_until_": latest(until, index[counted > 0] if isinstance(index, pd.DatetimeIndex) else None),
+        "learned_until_": latest(None if carried is None else past["learned_until_"], until),
         "_definitions": definitions,
         "_sides": past.get("_sides") if sides is None else sides,
-        "_idle": idle_after(idle, weights[new], min_weight),
-        "_spread_levels": past["_spread_levels"]
-        if past and not len(rows)
-        else spread_levels(spread(said, weights, combined)[counts > 0]),
+        "_idle": idle_after(idle, weights[fresh & (record.counted > 0)], min_weight),
+    }
+
+
+def _said_forward(
+    combiner: Combiner, record: Outcomes, folds: NDArray[np.intp], lookback: int, max_models: int | None
+) -> tuple[Array, Array]:
+    """Fit the combiner, and work out what it would have said of each row with what was known before it."""
+    if not len(record):
+        return np.empty(record.targets.shape), np.empty(record.said.shape[:2])
+    said = record.said
+    if max_models is not None:
+        said = np.where(_best_before(record, folds, lookback, max_models)[:, :, None], said, np.nan)
+    return combiner.fit_forward(
+        said,
+        record.targets,
+        record.memberships,
+        record.counted,
+        folds,
+        known=record.known,
+        features=record.features,
+    )
+
+
+def _calibrated(
+    before: ProbabilityCalibration | None, combined: Array, record: Outcomes, folds: NDArray[np.intp]
+) -> tuple[Array, ProbabilityCalibration]:
+    """Combined probabilities as they would have been said, and what is done to later ones."""
+    if before is not None:
+        return before.calibrated(combined), before
+    unknown = ProbabilityCalibration(record.targets.shape[1])
+    return unknown.learned_forward(combined, record.targets, folds, record.counted, known=record.known)
+
+
+def _figures_before(
+    past: Mapping[str, Any],
+    carried: Carried | None,
+    models: Sequence[str],
+    regimes: tuple[Hashable, ...],
+    n_outputs: int,
+    times: Any,
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What has been counted so far: nothing, or what is carried over from the ensemble before."""
+    unknown = Certainty.unknown(n_outputs, len(regimes), options["coverages"])
+    if carried is not None:
+        same = carried.certainty.bounds.coverages == unknown.bounds.coverages
+        return {
+            "ledger_": carried.ledger,
+            "group_ledger_": carried.by_group,
+            # What was tracked for other coverages says nothing of these.
+            "_certainty": carried.certainty if same else unknown,
+            "_moments": past["_moments"],
+            "_group_moments": past["_group_moments"],
+        }
+    frequency = options["periods_per_year"]
+    frequency = inferred_frequency(times) if frequency is None else frequency
+    return {
+        "ledger_": Ledger(models, regimes, lookback=options["lookback"], periods_per_year=frequency),
+        "group_ledger_": None,
+        "_certainty": unknown,
+        "_moments": None,
+        "_group_moments": None,
     }
 
 
@@ -200,36 +263,28 @@ def _carried(
     return carry(past, combiner, definitions, regimes, n_outputs)
 
 
-def _best_before(
-    said: Array,
-    came: Array,
-    counts: Array,
-    folds: NDArray[np.intp],
-    known: NDArray[np.intp],
-    lookback: int,
-    n_best: int,
-) -> NDArray[np.bool_]:
+def _best_before(record: Outcomes, folds: NDArray[np.intp], lookback: int, n_best: int) -> NDArray[np.bool_]:
     """Which models would have been at work on each row: the best on what was known before its fold."""
-    every = list(map(str, range(said.shape[1])))
-    working = np.ones(said.shape[:2], dtype=bool)
+    assert record.known is not None
+    every = list(map(str, range(record.said.shape[1])))
+    working = np.ones(record.said.shape[:2], dtype=bool)
     for fold in np.unique(folds)[1:]:
         now = folds == fold
-        past = np.flatnonzero(folds < fold)
-        past = past[past < known[now].min()]
-        if len(past):
-            losses = _recent_losses(said[past], came[past], counts[past], lookback)
+        past = (folds < fold) & (np.arange(len(record)) < record.known[now].min())
+        if past.any():
+            losses = _recent_losses(record.those(past), lookback)
             working[now] = np.isin(every, best_models(every, losses, n_best))
     # Somebody must answer where all of them sleep.
-    awake = np.isfinite(said).all(axis=2)
+    awake = awake_models(record.said)
     return working | ~(working & awake).any(axis=1, keepdims=True)
 
 
-def _recent_losses(said: Array, came: Array, counts: Array, lookback: int) -> Array:
+def _recent_losses(record: Outcomes, lookback: int) -> Array:
     """Mean loss of each model on its last rows; NaN for one that said nothing."""
-    losses = default_loss(came.shape[1])(came, said)
-    means = np.full(said.shape[1], np.nan)
+    losses = default_loss(record.targets.shape[1])(record.targets, record.said)
+    means = np.full(record.said.shape[1], np.nan)
     for k, own in enumerate(losses.T):
-        heard = np.flatnonzero(np.isfinite(own) & (counts > 0))[-lookback:]
+        heard = np.flatnonzero(np.isfinite(own) & (record.counted > 0))[-lookback:]
         if len(heard):
-            means[k] = np.average(own[heard], weights=counts[heard])
+            means[k] = np.average(own[heard], weights=record.counted[heard])
     return means

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,11 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import assert_all_finite, column_or_1d
 
-from skensemble._base import ATTRIBUTES, PARAMETERS, RegimeAwareEnsemble
+from skensemble._base import ATTRIBUTES, COVERAGES, PARAMETERS, RegimeAwareEnsemble
 from skensemble._checks import check_choice, shown
 from skensemble._inputs import known_outcomes
 from skensemble.combiners import Combiner
+from skensemble.intervals import AdaptiveIntervals
 from skensemble.models import documented
 
 __all__ = ["RegimeAwareEnsembleRegressor"]
@@ -23,12 +25,20 @@ __all__ = ["RegimeAwareEnsembleRegressor"]
 @documented(
     parameters=PARAMETERS.format(
         default='["xgboost", "lightgbm", "random_forest", "linear"]',
+        bounds="intervals",
         extra="""
 outcome : {"return"}, default=None
     Says that y is the return of a long position, as a fraction: the sign of a prediction is then a side, and the ledger
     counts win rate, profit and Sharpe ratio. The default (``None``) counts losses only.""",
     ),
-    attributes=ATTRIBUTES,
+    attributes=ATTRIBUTES
+    + """
+intervals_ : AdaptiveIntervals
+    What is known about how far outcomes are from predictions; its ``coverage_frame(regimes_)`` says how often they were
+    within the intervals stated.
+confidence_ : AdaptiveConfidence
+    How often predicted sides were right; its ``reliability(regimes_)`` holds what was stated against what came
+    true.""",
 )
 class RegimeAwareEnsembleRegressor(RegressorMixin, RegimeAwareEnsemble):
     """Several regressors, one prediction: trained in parallel, combined by what each was worth in each regime.
@@ -87,6 +97,7 @@ class RegimeAwareEnsembleRegressor(RegressorMixin, RegimeAwareEnsemble):
         outcome: str | None = None,
         lookback: int = 50,
         periods_per_year: float | None = None,
+        coverages: Sequence[float] = COVERAGES,
         max_models: int | None = None,
         min_weight: float = 0.01,
         rest_after: int = 500,
@@ -104,6 +115,7 @@ class RegimeAwareEnsembleRegressor(RegressorMixin, RegimeAwareEnsemble):
             regime_detector=regime_detector,
             lookback=lookback,
             periods_per_year=periods_per_year,
+            coverages=coverages,
             max_models=max_models,
             min_weight=min_weight,
             rest_after=rest_after,
@@ -130,6 +142,50 @@ class RegimeAwareEnsembleRegressor(RegressorMixin, RegimeAwareEnsemble):
             The `Explanation.prediction` of `explain`.
         """
         return self._decide(self._combined(X, regimes))
+
+    def predict_interval(self, X: Any, *, regimes: Any = None, coverage: float = 0.9) -> NDArray[np.float64]:
+        """Predict between what the outcome should lie with the given frequency.
+
+        Learned from the combined out-of-fold residuals, scaled by the size of recent ones and, as far as it proves to
+        tell anything, by how far the models are apart; corrected with every outcome, pooled and per regime, and
+        asymmetric where residuals are: see `AdaptiveIntervals`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        regimes : array-like of shape (n_samples,) or (n_samples, n_regimes), default=None
+            Regime of each row; the default (``None``) asks ``regime_detector``.
+        coverage : float, default=0.9
+            How often the outcome should be inside, up to the largest of ``coverages``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2)
+            Lower and upper ends, with the prediction between them; infinite as long as nothing has been learned.
+
+        Raises
+        ------
+        ValueError
+            If the coverage is above those that are tracked.
+
+        See Also
+        --------
+        explain : The same, with everything else, for the tracked coverages.
+        """
+        combined, spreads, memberships = self._bounded(X, regimes)
+        return np.column_stack(self.intervals_.bounds(combined[:, 0], spreads, memberships, coverage))
+
+    @property
+    def intervals_(self) -> AdaptiveIntervals:
+        """What is known about how far outcomes are from predictions.
+
+        Returns
+        -------
+        AdaptiveIntervals
+            The record; `AdaptiveIntervals.coverage_frame` says how often outcomes were within what was stated.
+        """
+        return cast(AdaptiveIntervals, self._known().bounds)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, *, regimes: Any = None) -> float:
         """Return the coefficient of determination R² of the predictions.

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skensemble._checks import shown
 from skensemble.combiners import awake_models, over_awake
+from skensemble.intervals import within_margins
 
-__all__ = ["Explanation", "agreement", "confidence", "joined", "laid_out", "spread", "spread_levels"]
+__all__ = ["Explanation", "agreement", "joined", "laid_out", "spread"]
 
 Array = NDArray[np.float64]
 
@@ -47,8 +49,15 @@ class Explanation:
     agreement : ndarray of shape (n_samples,)
         Weight on models of the ensemble's side: the same sign for numbers, the same class for classes.
     confidence : ndarray of shape (n_samples,)
-        Share of the out-of-fold rows on which the models were at least as far apart as here, in [0, 1]: 1 means that
-        they never agreed better, 0 that they never agreed worse.
+        Calibrated probability that the predicted side (the sign of a number) or class is right: of predictions with
+        0.7 seven in ten should be, and `performance_report` says whether they were.
+    nominal : ndarray of shape (n_samples,)
+        The same before it was held against past outcomes.
+    limits : ndarray of shape (n_samples, n_limits, n_coverages)
+        For each coverage how far below and above the prediction the outcome may be (numbers), or up to which margin to
+        the likeliest class another one is possible (classes); see `interval` and `possible`.
+    coverages : tuple of float
+        The coverages that are tracked.
     classes : tuple of hashable or None
         Class labels; None for numbers.
     index : pandas.Index
@@ -77,6 +86,9 @@ class Explanation:
     memberships: Array
     agreement: Array
     confidence: Array
+    nominal: Array
+    limits: Array
+    coverages: tuple[float, ...]
     classes: tuple[Hashable, ...] | None
     index: pd.Index[Any]
 
@@ -104,6 +116,59 @@ class Explanation:
         for i in np.flatnonzero(self.memberships.sum(axis=1) > 0):
             names[i] = self.regimes[int(self.memberships[i].argmax())]
         return names
+
+    def interval(self, coverage: float = 0.9) -> Array:
+        """Return between what the outcome should lie with the given frequency, for numbers.
+
+        Parameters
+        ----------
+        coverage : float, default=0.9
+            One of ``coverages``; `predict_interval` knows what is between them.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2)
+            Lower and upper ends; infinite as long as nothing has been learned.
+
+        Raises
+        ------
+        ValueError
+            If the coverage is not tracked, or these are classes.
+        """
+        at = self._tracked(coverage)
+        if self.classes is not None:
+            raise ValueError("interval is for numbers; the possible classes are in possible(coverage).")
+        return self.combined + self.limits[:, :, at] * [-1.0, 1.0]
+
+    def possible(self, coverage: float = 0.9) -> NDArray[np.bool_]:
+        """Return which classes should hold the outcome with the given frequency.
+
+        Parameters
+        ----------
+        coverage : float, default=0.9
+            One of ``coverages``; `predict_set` knows what is between them.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_samples, n_classes)
+            The likeliest class is always among them.
+
+        Raises
+        ------
+        ValueError
+            If the coverage is not tracked, or these are numbers.
+        """
+        at = self._tracked(coverage)
+        if self.classes is None:
+            raise ValueError("possible is for classes; the interval of a number is in interval(coverage).")
+        return within_margins(self.combined, self.limits[:, 0, at])
+
+    def _tracked(self, coverage: float) -> int:
+        if coverage not in self.coverages:
+            raise ValueError(
+                f"coverage must be one of those that are tracked, {shown(self.coverages)}; got {shown(coverage)}."
+            )
+        return self.coverages.index(coverage)
 
     def frame(self) -> pd.DataFrame:
         """List what every model said of every row.
@@ -166,7 +231,9 @@ class Explanation:
 
 
 # What has one entry for each row; the rest names what the entries are about.
-_BY_ROW = tuple(field.name for field in fields(Explanation) if field.name not in ("models", "regimes", "classes"))
+_BY_ROW = tuple(
+    field.name for field in fields(Explanation) if field.name not in ("models", "regimes", "classes", "coverages")
+)
 
 
 def laid_out(
@@ -262,6 +329,8 @@ def joined(explanations: Sequence[Explanation]) -> Explanation:
     Explanation of 5 predictions by 1 models (linear)
     """
     first, *others = explanations
+    if not others:
+        return first
     models, regimes = (
         tuple(dict.fromkeys(name for each in explanations for name in getattr(each, kind)))
         for kind in ("models", "regimes")
@@ -336,55 +405,6 @@ def agreement(predictions: Array, weights: Array, combined: Array) -> Array:
     else:
         same = said.argmax(axis=2) == combined.argmax(axis=1)[:, None]
     return np.minimum((weights * same).sum(axis=1), 1.0)
-
-
-def spread_levels(spreads: Array) -> Array:
-    """Keep what `confidence` needs of the out-of-fold spreads: at most 1001 quantiles of them.
-
-    Parameters
-    ----------
-    spreads : ndarray of shape (n_samples,)
-        Spreads on out-of-fold rows.
-
-    Returns
-    -------
-    ndarray of shape (n_levels,)
-        Sorted.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> spread_levels(np.array([3.0, 1.0, 2.0]))
-    array([1., 2., 3.])
-    """
-    levels = np.sort(spreads)
-    return levels[np.unique(np.linspace(0, len(levels) - 1, 1001).astype(int))] if len(levels) else levels
-
-
-def confidence(levels: Array, spreads: Array) -> Array:
-    """Share of the out-of-fold rows on which the models were at least as far apart.
-
-    Parameters
-    ----------
-    levels : ndarray of shape (n_levels,)
-        Sorted out-of-fold spreads, from `spread_levels`.
-    spreads : ndarray of shape (n_samples,)
-        Spreads on the rows asked about.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        Between 0 and 1; 0.5 where there is nothing to compare with.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> confidence(np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.5, 3.0, 9.0]))
-    array([1. , 0.5, 0. ])
-    """
-    if not len(levels):
-        return np.full(len(spreads), 0.5)
-    return 1.0 - np.searchsorted(levels, spreads, side="left") / len(levels)
 
 
 def _plain(value: Any) -> str:

@@ -122,6 +122,28 @@ def test_the_future_changes_nothing_before(name, place):
     np.testing.assert_array_equal(path(rows)[:place], path(mixed)[:place])
 
 
+@every_record
+@pytest.mark.parametrize("delay", [0, 1, 4, 60])
+def test_to_follow_is_to_say_and_then_to_learn_when_outcomes_are_known(name, delay):
+    rows, record = stream(name, 31), getattr(intervals, name)(2)
+    known = np.maximum(np.arange(40) - max(delay, 1) + 1, 0)
+    followed, stated, *_ = record.followed(*rows, known=known)
+    said_then = []
+    for row in range(40 + max(delay, 1)):
+        due = row - max(delay, 1)
+        if due >= 0:
+            record = record.updated(*cut(rows, slice(due, due + 1)), stated=said_then[due])
+        if row < 40:
+            said_then.append(MEMBERS[name][2](record, cut(rows, slice(row, row + 1))))
+    np.testing.assert_array_equal(stated, np.concatenate(said_then))
+    if delay < 2:
+        plain, in_turn, *_ = getattr(intervals, name)(2).followed(*rows)
+        assert plain == getattr(intervals, name)(2).updated(*rows)
+        np.testing.assert_array_equal(in_turn, stated)
+        assert followed == plain
+    assert followed == record
+
+
 def figures(record):
     frame = record.reliability() if hasattr(record, "reliability") else record.coverage_frame()
     return frame.to_numpy()

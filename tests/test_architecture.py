@@ -18,6 +18,7 @@ LAYERS = {
     2: {"_base"},
     1: {
         "_carry",
+        "_certainty",
         "_feedback",
         "_learning",
         "_members",

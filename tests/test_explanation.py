@@ -3,18 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
 from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor
 from skensemble._checks import ModelFailureWarning
-from skensemble.explanation import Explanation, agreement, confidence, spread, spread_levels
+from skensemble.explanation import Explanation, agreement, joined, laid_out, spread
 
 N = 80
 COMBINERS = ["weighted_voting", "stacking", "dynamic"]
-few = settings(deadline=None, max_examples=50, derandomize=True)
 
 
 class Shy(RegressorMixin, BaseEstimator):
@@ -205,6 +202,9 @@ def record(**fields):
         "memberships": np.ones((1, 1)),
         "agreement": np.array([1.0]),
         "confidence": np.array([0.25]),
+        "nominal": np.array([0.5]),
+        "limits": np.array([[[1.0, 2.0], [3.0, 4.0]]]),
+        "coverages": (0.5, 0.9),
         "classes": None,
         "index": pd.RangeIndex(1),
     }
@@ -255,6 +255,26 @@ def test_many_predictions_are_counted(data):
     assert repr(explanation) == "Explanation of 80 predictions by 2 models (ridge, line)"
 
 
+# Intervals and sets.
+
+
+def test_the_interval_reaches_as_far_as_was_stated():
+    np.testing.assert_array_equal(record().interval(0.9), [[0.5, 6.5]])
+    np.testing.assert_array_equal(record().interval(0.5), [[1.5, 5.5]])
+    with pytest.raises(ValueError, match=r"coverage must be one of those that are tracked, \(0.5, 0.9\); got 0.8"):
+        record().interval(0.8)
+    with pytest.raises(ValueError, match="possible is for classes"):
+        record().possible(0.9)
+
+
+def test_possible_are_the_classes_within_the_margin():
+    said = record(combined=np.array([[0.6, 0.3, 0.1]]), classes=(1, 2, 3), limits=np.array([[[0.1, 1.0]]]))
+    np.testing.assert_array_equal(said.possible(0.5), [[True, False, False]])
+    np.testing.assert_array_equal(said.possible(0.9), [[True, True, False]])
+    with pytest.raises(ValueError, match="interval is for numbers"):
+        said.interval(0.9)
+
+
 # Agreement and confidence.
 
 
@@ -273,26 +293,6 @@ def test_spread_by_hand():
     np.testing.assert_allclose(spread(said, np.array([[0.75, 0.25, 0.0]]), np.array([[1.5]])), [np.sqrt(0.75)])
 
 
-@few
-@given(st.lists(st.floats(0, 10), min_size=1, max_size=300), st.lists(st.floats(0, 11), min_size=1, max_size=20))
-def test_confidence_is_the_share_of_rows_at_least_as_far_apart(past, now):
-    got = confidence(spread_levels(np.array(past)), np.array(now))
-    np.testing.assert_allclose(got, [(np.array(past) >= value).mean() for value in now], atol=1e-12)
-
-
-def test_many_rows_are_kept_as_quantiles():
-    past = np.random.RandomState(0).exponential(size=50_000)
-    levels = spread_levels(past)
-    assert len(levels) <= 1001
-    now = np.linspace(0, 5, 50)
-    exact = [(past >= value).mean() for value in now]
-    np.testing.assert_allclose(confidence(levels, now), exact, atol=2e-3)
-
-
-def test_nothing_to_compare_with_is_an_even_chance():
-    np.testing.assert_array_equal(confidence(spread_levels(np.array([])), np.array([0.0, 5.0])), [0.5, 0.5])
-
-
 @pytest.mark.parametrize("combiner", COMBINERS)
 @pytest.mark.parametrize("task", [numbers, classes])
 def test_confidence_and_agreement_are_shares(data, combiner, task):
@@ -303,19 +303,58 @@ def test_confidence_and_agreement_are_shares(data, combiner, task):
     assert explanation.confidence.std() > 0
 
 
-def test_confidence_falls_as_the_models_part(data):
-    X, _, _ = data
-    ensemble = numbers(data)
-    explanation = ensemble.explain(pd.concat([0 * X.iloc[:1] + X.mean().to_numpy(), 50 * X.iloc[:1]]))
-    assert explanation.confidence[0] > 0.5
-    assert explanation.confidence[1] == 0
+# Rows, and other orders of names.
 
 
-def test_rows_of_weight_zero_do_not_count_for_confidence(data):
-    X, y, _ = data
-    wild = X.copy()
-    wild.iloc[60:] *= 100
-    weight = np.r_[np.ones(60), np.zeros(20)]
-    models = [("ridge", Ridge(30.0)), ("line", LinearRegression())]
-    ensemble = RegimeAwareEnsembleRegressor(models, n_jobs=1).fit(wild, y, sample_weight=weight)
-    assert (ensemble.explain(wild.iloc[60:]).confidence < 0.2).mean() > 0.9
+@pytest.mark.parametrize("task", [numbers, classes])
+@pytest.mark.parametrize("rows", [3, slice(2, 9), [5, 1], np.arange(N) % 7 == 0])
+def test_some_rows_are_those_rows(data, task, rows):
+    X, _, regimes = data
+    ensemble = task(data)
+    some, whole = ensemble.explain(X, regimes=regimes)[rows], ensemble.explain(X, regimes=regimes)
+    at = np.atleast_1d(np.arange(N)[rows])
+    alone = ensemble.explain(X.iloc[at], regimes=regimes.iloc[at])
+    assert len(some) == len(at)
+    assert some.index.equals(X.index[at])
+    for name in (
+        "prediction",
+        "combined",
+        "weights",
+        "contributions",
+        "memberships",
+        "confidence",
+        "limits",
+        "nominal",
+    ):
+        np.testing.assert_array_equal(getattr(some, name), getattr(whole, name)[at])
+        # Linear models round by batch.
+        if getattr(some, name).dtype.kind == "f":
+            np.testing.assert_allclose(getattr(some, name), getattr(alone, name), rtol=1e-9)
+    assert (some.models, some.regimes, some.classes) == (whole.models, whole.regimes, whole.classes)
+
+
+@pytest.mark.parametrize("task", [numbers, classes])
+def test_pieces_join_to_the_whole(data, task):
+    X, _, regimes = data
+    ensemble = task(data)
+    whole = ensemble.explain(X, regimes=regimes)
+    again = joined([whole[:30], whole[30:31], whole[31:]])
+    pd.testing.assert_frame_equal(again.frame(), whole.frame())
+    assert joined([whole]) is whole
+
+
+def test_what_only_some_pieces_know_is_laid_out_in_the_others(data):
+    X = data[0]
+    two, three = classes(data, labels=("buy", "sell")).explain(X[:4]), classes(data).explain(X[4:7])
+    both = joined([laid_out(two, ("bold", "other"), ("calm", "new"), ("buy", "sell")), three])
+    assert both.models == ("bold", "other", "calm")
+    assert both.regimes == ("calm", "new", "wild")
+    assert both.classes == ("buy", "hold", "sell")
+    np.testing.assert_array_equal(both.combined[:4, [0, 2]], two.combined)
+    assert (both.combined[:4, 1] == 0).all()
+    np.testing.assert_array_equal(both.member_predictions[:4, 0][:, [0, 2]], two.member_predictions[:, 1])
+    assert both.asleep.tolist() == [[False, True, True]] * 4 + [[False, True, False]] * 3
+    # The weight of a model that is not named any more is the others'.
+    assert (both.weights[:4, 0] == 1).all()
+    total = both.baseline + both.contributions.sum(axis=1)
+    np.testing.assert_allclose(total, both.combined, atol=1e-12)

@@ -375,7 +375,10 @@ def test_an_explanation_of_the_ensemble_before_a_retrain_is_understood(make, com
     assert figure(now, "c", "n") == FIRST - 20 + len(y)
     assert np.isfinite(answers(now)[0]).all()
     labels = None if make is numbers else now.classes_.tolist()
-    earlier, combined, weights, _ = said_earlier(said, ("c", "b"), ("calm", "storm"), labels)
+    then = said_earlier(said, ("c", "b"), ("calm", "storm"), labels, said.coverages)
+    earlier, combined, weights = then["said"], then["combined"], then["weights"]
+    assert then["limits"] is said.limits
+    assert "limits" not in said_earlier(said, ("c", "b"), ("calm", "storm"), labels, (0.5,))
     np.testing.assert_array_equal(combined, said.combined)
     np.testing.assert_array_equal(earlier[:, 0], said.member_predictions[:, 2])
     # The model that is gone leaves no trace: the others share what it had.

@@ -28,6 +28,7 @@ from skensemble.regimes import OrderedRegimes, SingleRegime, VolatilityRegimes
 
 N, INITIAL = 160, 80
 COMBINERS = ["weighted_voting", "stacking", "dynamic"]
+SURE = ("confidence", "nominal", "limits")
 every_combiner = pytest.mark.parametrize("combiner", COMBINERS)
 
 
@@ -91,12 +92,13 @@ def assert_same_walk(walk, name, model, said):
     for piece in said.values():
         rows = slice(place, place + len(piece))
         place += len(piece)
-        for field in ("combined", "weights", "member_predictions", "memberships", "contributions", "confidence"):
+        for field in (*("combined", "weights", "member_predictions", "memberships", "contributions"), *SURE):
             mine, theirs = getattr(got, field)[rows], getattr(piece, field)
             np.testing.assert_array_equal(mine[..., : theirs.shape[-1]] if mine.ndim > 1 else mine, theirs)
     assert place == len(got)
     lived = walk.estimators[name]
     assert lived.ledger_ == model.ledger_
+    assert (lived._certainty.bounds, lived.confidence_) == (model._certainty.bounds, model.confidence_)
     pd.testing.assert_frame_equal(lived.weights_, model.weights_, check_exact=True)
 
 
@@ -176,7 +178,7 @@ def test_an_altered_future_moves_nothing_before_it_is_known(combiner, delay):
     heard = changed + max(delay, 1) - INITIAL
     for name in one.rivals:
         np.testing.assert_array_equal(one.predictions[name][:heard], other.predictions[name][:heard])
-    for field in ("weights", "confidence", "memberships", "member_predictions"):
+    for field in ("weights", "memberships", "member_predictions", *SURE):
         mine, theirs = (getattr(walk.explanations["it"], field)[:heard] for walk in (one, other))
         np.testing.assert_array_equal(mine, theirs)
     assert not one.predictions.iloc[heard:].equals(other.predictions.iloc[heard:])

@@ -11,13 +11,13 @@ from sklearn.base import BaseEstimator, clone
 
 from skensemble._compat import take_rows
 from skensemble.losses import LogLoss, Loss, SquaredLoss
+from skensemble.splits import answered_rows
 from skensemble.trades import TradeEvidence
 
 __all__ = [
     "Array",
     "Averaging",
     "Combiner",
-    "answered_rows",
     "awake_models",
     "best_so_far",
     "default_loss",
@@ -397,14 +397,6 @@ class Averaging(Combiner):
 
     def _contribute(self, predictions: Array, memberships: Array, features: Any) -> Array:
         return self.weights(predictions, memberships)[:, :, None] * spoken(predictions)
-
-
-def answered_rows(n_samples: int, known: NDArray[np.intp] | None = None) -> list[slice]:
-    """For each row, which rows are predicted after the outcomes of those before it and before its own."""
-    if known is None:
-        return [slice(i, i + 1) for i in range(n_samples)]
-    stops = np.searchsorted(known, np.arange(n_samples), side="right").tolist()
-    return [slice(start, stop) for start, stop in zip([0, *stops], stops, strict=False)]
 
 
 def _open_labels(n_samples: int, now: NDArray[np.intp], known: NDArray[np.intp] | None) -> NDArray[np.bool_]:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from skensemble._checks import check_number, check_part
-from skensemble.combiners._base import Array, Averaging, answered_rows, awake_models, default_loss, weighted_mean
+from skensemble.combiners._base import Array, Averaging, awake_models, default_loss, weighted_mean
 from skensemble.losses import Loss
 from skensemble.rules import BernsteinAggregation, Rule
+from skensemble.splits import answered_rows
 
 __all__ = ["DynamicWeighting"]
 

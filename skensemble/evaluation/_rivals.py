@@ -289,17 +289,13 @@ class _Living:
             # A class that nobody has been trained on is nothing to be learned from before the next training.
             known = np.isin(y, ensemble.classes_)
             y, weight = np.where(known, y, ensemble.classes_[0]), np.where(known, weight, 0.0)
-        now = laid_out(said, ensemble.model_names_, ensemble.regimes_, classes)
         news = Outcomes(
-            now.member_predictions,
-            ensemble._encoded_outcomes(y, len(said)),
-            now.memberships,
-            weight,
+            targets=ensemble._encoded_outcomes(y, len(said)),
+            counted=weight,
             index=said.index,
-            combined=now.combined,
-            weights=now.weights,
             returns=ensemble._checked_returns(None if stream.returns is None else stream.returns[rows], y),
             groups=None if self.groups is None else self.groups[rows],
+            **ensemble._said_earlier(said, classes),
         ).counting()
         if len(news):
             ensemble._learn(news)

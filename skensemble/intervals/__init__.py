@@ -8,7 +8,14 @@ before its outcome and judged as it was said, so that a row never tells anything
 
 from skensemble.intervals._calibration import ProbabilityCalibration
 from skensemble.intervals._confidence import AdaptiveConfidence
-from skensemble.intervals._intervals import AdaptiveIntervals
-from skensemble.intervals._sets import AdaptiveSets
+from skensemble.intervals._intervals import AdaptiveIntervals, side_chances
+from skensemble.intervals._sets import AdaptiveSets, within_margins
 
-__all__ = ["AdaptiveConfidence", "AdaptiveIntervals", "AdaptiveSets", "ProbabilityCalibration"]
+__all__ = [
+    "AdaptiveConfidence",
+    "AdaptiveIntervals",
+    "AdaptiveSets",
+    "ProbabilityCalibration",
+    "side_chances",
+    "within_margins",
+]

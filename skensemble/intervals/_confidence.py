@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from skensemble.intervals._reading import (
 from skensemble.intervals._record import RegimeRecord, part_names
 from skensemble.intervals._thresholds import mixed
 from skensemble.performance import wilson_interval
+from skensemble.splits import answered_rows
 
 __all__ = ["AdaptiveConfidence"]
 
@@ -142,22 +143,64 @@ class AdaptiveConfidence(RegimeRecord):
         ValueError
             If a shape does not fit, or a number is out of its range.
         """
-        probabilities = self._read(nominal)
-        outcomes = read_column(right, "right", "AdaptiveConfidence", len(probabilities))
-        if not (np.isnan(outcomes) | (outcomes == 0) | (outcomes == 1)).all():
-            raise ValueError(
-                "right of AdaptiveConfidence must be 1 where the prediction was right, 0 where it was wrong and NaN "
-                f"where it was neither; got {shown(outcomes.tolist())}."
-            )
-        shares = read_memberships(memberships, "AdaptiveConfidence", len(probabilities), self.n_regimes)
-        weights = read_weights(sample_weight, "AdaptiveConfidence", len(probabilities))
-        earlier = read_stated(stated, "AdaptiveConfidence", (len(probabilities),))
+        rows = self._rows_of(nominal, right, memberships, sample_weight)
+        earlier = read_stated(stated, "AdaptiveConfidence", (len(rows),))
         state = self._state.copied()
-        parts = [part.tolist() for part in (probabilities, _log_odds(probabilities), outcomes, shares, weights)]
-        for said, u, outcome, share, weight, then in zip(*parts, earlier, strict=True):
-            if not math.isnan(said) and not math.isnan(outcome) and weight > 0.0:
-                state.learn(said, u, outcome, present(share), weight, self.half_life, then)
+        for row, then in zip(rows, earlier, strict=True):
+            if row.counts:
+                state.learn(row, self.half_life, then)
         return self._with(state)
+
+    def followed(
+        self,
+        nominal: npt.ArrayLike,
+        right: npt.ArrayLike,
+        memberships: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        *,
+        known: npt.NDArray[np.intp] | None = None,
+    ) -> tuple[AdaptiveConfidence, Array]:
+        """Return the record with more rows, and what would have been said of each with what was known before it.
+
+        Parameters
+        ----------
+        nominal : array-like of shape (n_samples,)
+            The probability of being right that nobody has checked, as :meth:`updated` takes it.
+        right : array-like of shape (n_samples,)
+            1 where the class or side came true, 0 where it did not; NaN where it was neither.
+        memberships : array-like of shape (n_samples, n_regimes)
+            Share of each regime in each row.
+        sample_weight : array-like of shape (n_samples,), default=None
+            As how many rows each row counts in what is learned; 1 if None.
+        known : ndarray of shape (n_samples,), default=None
+            How many of these rows had an outcome when each row was predicted, never falling and at most the row's own
+            number; ``None`` is all rows before, and then the record is that of :meth:`updated`, to the bit.
+
+        Returns
+        -------
+        confidence : AdaptiveConfidence
+            A new record; this one stays as it is.
+        stated : ndarray of shape (n_samples,)
+            :meth:`probability` of each row.
+
+        Raises
+        ------
+        ValueError
+            If a shape does not fit, or a number is out of its range.
+
+        Examples
+        --------
+        >>> AdaptiveConfidence(0).followed([0.8, 0.8], [0, 0], [[], []])[1].round(2)
+        array([0.8 , 0.75])
+        """
+        rows = self._rows_of(nominal, right, memberships, sample_weight)
+        state, stated = self._state.copied(), np.empty(len(rows))
+        for row, answered in zip(rows, answered_rows(len(rows), known), strict=True):
+            for other in range(answered.start, answered.stop):
+                stated[other] = state.said(rows[other])
+            if row.counts:
+                state.learn(row, self.half_life, float(stated[row.number]))
+        return self._with(state), stated
 
     def probability(self, nominal: npt.ArrayLike, memberships: npt.ArrayLike) -> Array:
         """Return how likely each prediction is right.
@@ -248,6 +291,27 @@ class AdaptiveConfidence(RegimeRecord):
         frame.insert(4, "high", high)
         return frame
 
+    def _rows_of(
+        self,
+        nominal: npt.ArrayLike,
+        right: npt.ArrayLike,
+        memberships: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None,
+    ) -> list[_Row]:
+        probabilities = self._read(nominal)
+        outcomes = read_column(right, "right", "AdaptiveConfidence", len(probabilities))
+        if not (np.isnan(outcomes) | (outcomes == 0) | (outcomes == 1)).all():
+            raise ValueError(
+                "right of AdaptiveConfidence must be 1 where the prediction was right, 0 where it was wrong and NaN "
+                f"where it was neither; got {shown(outcomes.tolist())}."
+            )
+        shares = read_memberships(memberships, "AdaptiveConfidence", len(probabilities), self.n_regimes)
+        weights = read_weights(sample_weight, "AdaptiveConfidence", len(probabilities))
+        columns = (probabilities, _log_odds(probabilities), outcomes, weights)
+        said, log_odds, right_or_not, counted = (column.tolist() for column in columns)
+        inside = [present(share) for share in shares.tolist()]
+        return list(map(_Row, range(len(said)), said, log_odds, right_or_not, counted, inside))
+
     def _read(self, nominal: npt.ArrayLike) -> Array:
         probabilities = read_column(nominal, "nominal", "AdaptiveConfidence")
         if ((probabilities < 0) | (probabilities > 1)).any():
@@ -263,6 +327,22 @@ class AdaptiveConfidence(RegimeRecord):
 
     def _options(self) -> dict[str, Any]:
         return {"half_life": self.half_life}
+
+
+class _Row(NamedTuple):
+    """One row: what was said in log-odds too, whether it was right, how much it counts, and its regimes."""
+
+    number: int
+    nominal: float
+    u: float
+    right: float
+    weight: float
+    shares: Shares
+
+    @property
+    def counts(self) -> bool:
+        """Whether there is anything to learn from it."""
+        return not math.isnan(self.nominal) and not math.isnan(self.right) and self.weight > 0.0
 
 
 @dataclasses.dataclass
@@ -316,26 +396,22 @@ class _State:
                 later.bins[place] = self.bins[position]
         return later
 
-    def learn(
-        self,
-        nominal: float,
-        u: float,
-        outcome: float,
-        shares: Shares,
-        weight: float,
-        half_life: float,
-        then: float | None,
-    ) -> None:
-        """Add one row: judge what was stated (``then``, if that was earlier), fade, and move to what is likeliest."""
+    def said(self, row: _Row) -> float:
+        """Return the probability that is stated of a row."""
         slope = level = 0.0
-        row = np.zeros(len(self.moves))
-        row[0], row[1] = u, 1.0
-        for regime, share in shares:
+        for regime, share in row.shares:
             at = 2 + 2 * regime
             slope, level = slope + share * float(self.moves[at]), level + share * float(self.moves[at + 1])
-            row[at], row[at + 1] = share * u, share
-        stated = float(special.expit((self.slope + slope) * u + (self.level + level)))
-        self._count(stated if then is None else then, nominal, outcome, shares)
+        return float(special.expit((self.slope + slope) * row.u + (self.level + level)))
+
+    def learn(self, given: _Row, half_life: float, then: float | None) -> None:
+        """Add one row: judge what was stated (``then``, if that was earlier), fade, and move to what is likeliest."""
+        self._count(self.said(given) if then is None else then, given.nominal, given.right, given.shares)
+        u, outcome, weight = given.u, given.right, given.weight
+        row = np.zeros(len(self.moves))
+        row[0], row[1] = u, 1.0
+        for regime, share in given.shares:
+            row[2 + 2 * regime : 4 + 2 * regime] = share * u, share
         fade = 2.0 ** (-weight / half_life)
         faded = fade * self.precision
         pull = faded @ self.moves

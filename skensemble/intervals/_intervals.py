@@ -24,8 +24,9 @@ from skensemble.intervals._reading import (
 )
 from skensemble.intervals._record import moved
 from skensemble.intervals._thresholds import Asked, CoverageRecord, Thresholds, at_coverage, mixed, step_size
+from skensemble.splits import answered_rows
 
-__all__ = ["AdaptiveIntervals"]
+__all__ = ["AdaptiveIntervals", "side_chances"]
 
 # A threshold moves by no less than this times the standard deviation of a miss, √(α (1 − α)): the rarer misses are, the
 # less one of them says. Half of it is narrower by a percent, but after an unannounced change too many outcomes in a row
@@ -178,6 +179,69 @@ class AdaptiveIntervals(CoverageRecord):
                 state.learn(residual, spread, present(share), weight, self.half_life, asked, side)
         return self._with(state)
 
+    def followed(
+        self,
+        residuals: npt.ArrayLike,
+        spreads: npt.ArrayLike,
+        memberships: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        *,
+        known: npt.NDArray[np.intp] | None = None,
+    ) -> tuple[AdaptiveIntervals, Array, Array]:
+        """Return the record with more rows, and what would have been said of each with what was known before it.
+
+        Parameters
+        ----------
+        residuals : array-like of shape (n_samples,)
+            Outcome minus prediction, as :meth:`updated` takes it.
+        spreads : array-like of shape (n_samples,)
+            How far the models disagreed.
+        memberships : array-like of shape (n_samples, n_regimes)
+            Share of each regime in each row.
+        sample_weight : array-like of shape (n_samples,), default=None
+            What each step is multiplied by; 1 if None.
+        known : ndarray of shape (n_samples,), default=None
+            How many of these rows had an outcome when each row was predicted, never falling and at most the row's own
+            number; ``None`` is all rows before, and then the record is that of :meth:`updated`, to the bit.
+
+        Returns
+        -------
+        intervals : AdaptiveIntervals
+            A new record; this one stays as it is.
+        stated : ndarray of shape (n_samples, 2, n_coverages)
+            :meth:`stated` of each row, and what it was judged by.
+        scale : ndarray of shape (n_samples,)
+            :meth:`scale` of each row.
+
+        Raises
+        ------
+        ValueError
+            If a shape does not fit, or spreads, memberships or weights are out of their range.
+
+        Examples
+        --------
+        The outcome of a row is known two rows later: the second is said as the first was, without knowing anything.
+
+        >>> _, _, scale = AdaptiveIntervals(0).followed([2, -4, 1], [1, 1, 1], [[], [], []], known=np.array([0, 0, 1]))
+        >>> scale
+        array([nan, nan,  2.])
+        """
+        errors = read_column(residuals, "residuals", "AdaptiveIntervals")
+        disagreements, memberships = self._known_before(spreads, memberships, len(errors))
+        weights = read_weights(sample_weight, "AdaptiveIntervals", len(errors))
+        state, asked = self._state.copied(), _asked(self.coverages)
+        shares = [present(share) for share in memberships.tolist()]
+        spread_of = disagreements.tolist()
+        stated, scale = np.empty((len(errors), 2, len(self.coverages))), np.empty(len(errors))
+        rows = zip(errors.tolist(), weights.tolist(), answered_rows(len(errors), known), strict=True)
+        for row, (residual, weight, answered) in enumerate(rows):
+            for other in range(answered.start, answered.stop):
+                scale[other], stated[other] = state.said(spread_of[other], shares[other], asked)
+            if math.isfinite(residual) and weight > 0.0:
+                side = stated[row, int(residual > 0.0)].tolist()
+                state.learn(residual, spread_of[row], shares[row], weight, self.half_life, asked, side)
+        return self._with(state), stated, scale
+
     def stated(self, spreads: npt.ArrayLike, memberships: npt.ArrayLike) -> Array:
         """Return how far from the prediction the intervals of all tracked coverages reach.
 
@@ -284,12 +348,8 @@ class AdaptiveIntervals(CoverageRecord):
         >>> intervals.sides([0, 10, -10], [1, 1, 1], [[], [], []]).round(2)
         array([0.5 , 0.84, 0.84])
         """
-        sizes = np.abs(read_column(combined, "combined", "AdaptiveIntervals"))
-        scales = self._scales(*self._known_before(spreads, memberships, len(sizes)))
-        with np.errstate(divide="ignore", over="ignore"):
-            # Where nothing is predicted no side is taken, however small the scale.
-            distances = np.divide(sizes, scales * math.sqrt(math.pi / 2.0), out=np.zeros(len(sizes)), where=sizes > 0)
-        return np.where(np.isnan(distances), 0.5, special.ndtr(distances))
+        centres = read_column(combined, "combined", "AdaptiveIntervals")
+        return side_chances(centres, self._scales(*self._known_before(spreads, memberships, len(centres))))
 
     def bounds(
         self, combined: npt.ArrayLike, spreads: npt.ArrayLike, memberships: npt.ArrayLike, coverage: float
@@ -429,7 +489,8 @@ class _State:
         factor = 1.0 + self._slope() * deviation
         scale = self.size * (factor * self._regime_factor(shares))
         if self.size_weight:
-            self._judge(residual, scale, shares, weight, asked, side or self._side(residual, scale, shares, asked))
+            side = side or self._side(1.0 if residual > 0.0 else -1.0, scale, shares, asked)
+            self._judge(residual, scale, shares, weight, asked, side)
         size, fade = abs(residual), 2.0 ** (-weight / half_life)
         if scale > 0.0:
             score = min(size, _LIMIT * scale) / scale
@@ -441,6 +502,14 @@ class _State:
         if math.isfinite(spread):
             self.spread_weight = self.spread_weight * fade + weight
             self.spread += weight / self.spread_weight * (spread - self.spread)
+
+    def said(self, spread: float, shares: Shares, asked: Asked) -> tuple[float, list[list[float]]]:
+        """Return the scale of a row, and how far its intervals reach below and above; NaN and inf if nobody knows."""
+        if not self.size_weight:
+            return math.nan, [[math.inf] * len(asked.starts)] * 2
+        factor = 1.0 + self._slope() * self._deviation(spread)
+        scale = self.size * (factor * self._regime_factor(shares))
+        return scale, [self._side(lean, scale, shares, asked) for lean in (-1.0, 1.0)]
 
     def _deviation(self, spread: float) -> float:
         """Return how far the spread is from the usual, relative to it; 0 where one of the two is unknown."""
@@ -457,9 +526,8 @@ class _State:
             total += share * self.regime_sizes[regime]
         return float(np.exp(total))
 
-    def _side(self, residual: float, scale: float, shares: Shares, asked: Asked) -> list[float]:
-        """Return how far the intervals of a row reach on the side of its residual."""
-        lean = 1.0 if residual > 0.0 else -1.0
+    def _side(self, lean: float, scale: float, shares: Shares, asked: Asked) -> list[float]:
+        """Return how far the intervals of a row reach below (``lean`` of -1) or above (1)."""
         thresholds = zip(asked.starts, self.thresholds.of_row(shares), self.leans, strict=True)
         log_widths = accumulate((start + shift + lean * by for start, shift, by in thresholds), max)
         return [scale * width for width in np.exp(np.fromiter(log_widths, dtype=float)).tolist()]
@@ -503,6 +571,34 @@ class _State:
             min(max(size - common, -_MOST_REGIME_SIZE), _MOST_REGIME_SIZE) if clock > 0.0 else 0.0
             for clock, size in zip(clocks, self.regime_sizes, strict=False)
         ]
+
+
+def side_chances(combined: Array, scales: Array) -> Array:
+    """Return how likely outcomes have the sign of the prediction, if residuals are normal and as large as their scale.
+
+    Parameters
+    ----------
+    combined : ndarray of shape (n_samples,)
+        The predictions, NaN where there is none.
+    scales : ndarray of shape (n_samples,)
+        Mean size that a residual is expected to have, NaN where it is unknown.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        From 0.5 to 1, see `AdaptiveIntervals.sides`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> side_chances(np.array([0.0, -10.0, 10.0]), np.array([7.98, 7.98, np.nan])).round(2)
+    array([0.5 , 0.84, 0.5 ])
+    """
+    sizes = np.abs(combined)
+    with np.errstate(divide="ignore", over="ignore"):
+        # Where nothing is predicted no side is taken, however small the scale.
+        distances = np.divide(sizes, scales * math.sqrt(math.pi / 2.0), out=np.zeros(len(sizes)), where=sizes > 0)
+    return np.where(np.isnan(distances), 0.5, special.ndtr(distances))
 
 
 def _asked(coverages: Sequence[float]) -> Asked:

@@ -23,8 +23,9 @@ from skensemble.intervals._reading import (
     read_weights,
 )
 from skensemble.intervals._thresholds import Asked, CoverageRecord, Thresholds, at_coverage
+from skensemble.splits import answered_rows
 
-__all__ = ["AdaptiveSets"]
+__all__ = ["AdaptiveSets", "within_margins"]
 
 # Probabilities below this are as good as this: a class that was said to be impossible and came true is one miss.
 _FLOOR = 1e-6
@@ -147,20 +148,68 @@ class AdaptiveSets(CoverageRecord):
         ValueError
             If a shape does not fit, or probabilities, targets, memberships or weights are out of their range.
         """
-        margins, expected = _margins(read_probabilities(probabilities, "AdaptiveSets"))
-        came = read_classes(targets, "AdaptiveSets", margins.shape)
-        shares = read_memberships(memberships, "AdaptiveSets", len(margins), self.n_regimes)
-        weights = read_weights(sample_weight, "AdaptiveSets", len(margins))
-        state = self._state.copied()
-        alphas = [1.0 - coverage for coverage in self.coverages]
-        asked = Asked(alphas, [_LEAST_STEP] * len(alphas), _starts(self.coverages).tolist())
-        behind = np.where(came >= 0, margins[np.arange(len(came)), came], np.nan)
+        margins, expected, shares, weights = self._read(probabilities, targets, memberships, sample_weight)
         said = read_stated(stated, "AdaptiveSets", (len(margins), len(self.coverages)))
-        rows = zip(behind.tolist(), expected.tolist(), shares.tolist(), weights.tolist(), said, strict=True)
-        for margin, typical, share, weight, limits in rows:
+        state, asked = self._state.copied(), _asked(self.coverages)
+        for margin, typical, share, weight, limits in zip(margins, expected, shares, weights, said, strict=True):
             if not math.isnan(margin) and weight > 0.0:
-                state.learn(margin, typical, present(share), weight, asked, limits)
+                state.learn(margin, typical, share, weight, asked, limits)
         return self._with(state)
+
+    def followed(
+        self,
+        probabilities: npt.ArrayLike,
+        targets: npt.ArrayLike,
+        memberships: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        *,
+        known: npt.NDArray[np.intp] | None = None,
+    ) -> tuple[AdaptiveSets, Array]:
+        """Return the record with more rows, and what would have been said of each with what was known before it.
+
+        Parameters
+        ----------
+        probabilities : array-like of shape (n_samples, n_classes)
+            How likely each class was said to be, as :meth:`updated` takes it.
+        targets : array-like of shape (n_samples, n_classes)
+            1 for the class that came true, 0 for the others.
+        memberships : array-like of shape (n_samples, n_regimes)
+            Share of each regime in each row.
+        sample_weight : array-like of shape (n_samples,), default=None
+            What each step is multiplied by; 1 if None.
+        known : ndarray of shape (n_samples,), default=None
+            How many of these rows had an outcome when each row was predicted, never falling and at most the row's own
+            number; ``None`` is all rows before, and then the record is that of :meth:`updated`, to the bit.
+
+        Returns
+        -------
+        sets : AdaptiveSets
+            A new record; this one stays as it is.
+        stated : ndarray of shape (n_samples, n_coverages)
+            :meth:`stated` of each row, and what it was judged by.
+
+        Raises
+        ------
+        ValueError
+            If a shape does not fit, or probabilities, targets, memberships or weights are out of their range.
+
+        Examples
+        --------
+        >>> said, came = [[0.8, 0.2], [0.8, 0.2]], [[0, 1], [1, 0]]
+        >>> AdaptiveSets(0, coverages=[0.8]).followed(said, came, [[], []])[1].round(2)
+        array([[ inf],
+               [2.23]])
+        """
+        margins, expected, shares, weights = self._read(probabilities, targets, memberships, sample_weight)
+        state, asked = self._state.copied(), _asked(self.coverages)
+        stated = np.empty((len(margins), len(self.coverages)))
+        rows = zip(margins, expected, weights, answered_rows(len(margins), known), strict=True)
+        for row, (margin, typical, weight, answered) in enumerate(rows):
+            for other in range(answered.start, answered.stop):
+                stated[other] = state.limits(shares[other], asked)
+            if not math.isnan(margin) and weight > 0.0:
+                state.learn(margin, typical, shares[row], weight, asked, stated[row].tolist())
+        return self._with(state), stated
 
     def stated(self, memberships: npt.ArrayLike) -> Array:
         """Return up to which margin classes are in the sets of all tracked coverages.
@@ -221,13 +270,27 @@ class AdaptiveSets(CoverageRecord):
             tracked.
         """
         self._check_coverage(coverage)
-        margins, _ = _margins(read_probabilities(probabilities, "AdaptiveSets"))
-        shares = read_memberships(memberships, "AdaptiveSets", len(margins), self.n_regimes)
+        said = read_probabilities(probabilities, "AdaptiveSets")
+        shares = read_memberships(memberships, "AdaptiveSets", len(said), self.n_regimes)
         if not self._state.unit_weight:
-            return np.ones(margins.shape, dtype=bool)
+            return np.ones(said.shape, dtype=bool)
         log_width = at_coverage(self._log_widths(shares), _starts, self.coverages, float(coverage))
-        limits = self._state.unit * np.exp(log_width)
-        return np.asarray(~(margins > limits[:, None]))
+        return within_margins(said, self._state.unit * np.exp(log_width))
+
+    def _read(
+        self,
+        probabilities: npt.ArrayLike,
+        targets: npt.ArrayLike,
+        memberships: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None,
+    ) -> tuple[list[float], list[float], list[Shares], list[float]]:
+        """Margins of what came true and what was to be expected of them, shares and weights, row by row."""
+        margins, expected = _margins(read_probabilities(probabilities, "AdaptiveSets"))
+        came = read_classes(targets, "AdaptiveSets", margins.shape)
+        shares = read_memberships(memberships, "AdaptiveSets", len(margins), self.n_regimes)
+        weights = read_weights(sample_weight, "AdaptiveSets", len(margins))
+        behind = np.where(came >= 0, margins[np.arange(len(came)), came], np.nan)
+        return behind.tolist(), expected.tolist(), [present(share) for share in shares.tolist()], weights.tolist()
 
     def _log_widths(self, shares: Array) -> Array:
         # Neighbouring coverages may cross for some rows; a set holds those of all smaller coverages.
@@ -258,7 +321,7 @@ class _State:
         self, margin: float, typical: float, shares: Shares, weight: float, asked: Asked, limits: list[float] | None
     ) -> None:
         """Add one row: judge its sets (``limits`` as they were said, if that was earlier), then let the unit know."""
-        limits = limits or self._limits(shares, asked)
+        limits = limits or self.limits(shares, asked)
         # Where nothing was known when the row was said, every class was in the set, and there is nothing to judge.
         if not math.isinf(limits[-1]):
             missed = [margin > limit for limit in limits]
@@ -269,13 +332,41 @@ class _State:
         self.unit_weight = self.unit_weight * 2.0 ** (-weight / _HALF_LIFE) + weight
         self.unit += weight / self.unit_weight * (typical - self.unit)
 
-    def _limits(self, shares: Shares, asked: Asked) -> list[float]:
+    def limits(self, shares: Shares, asked: Asked) -> list[float]:
         """Return the margins up to which classes are in the sets of a row."""
         if not self.unit_weight:
             return [math.inf] * len(asked.starts)
         shifts = self.thresholds.of_row(shares)
         widths = accumulate((start + shift for start, shift in zip(asked.starts, shifts, strict=True)), max)
         return [self.unit * width for width in np.exp(np.fromiter(widths, dtype=float)).tolist()]
+
+
+def within_margins(probabilities: Array, limits: Array) -> npt.NDArray[np.bool_]:
+    """Return which classes are not much less likely than the likeliest.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_samples, n_classes)
+        How likely each class is said to be; NaN where nothing is said, then every class is possible.
+    limits : ndarray of shape (n_samples,)
+        The most that log(max p / p_c) may be.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_samples, n_classes)
+        Always True for the likeliest class.
+
+    Examples
+    --------
+    >>> within_margins(np.array([[0.6, 0.3, 0.1]]), np.array([1.0]))
+    array([[ True,  True, False]])
+    """
+    return np.asarray(~(_margins(probabilities)[0] > limits[:, None]))
+
+
+def _asked(coverages: Sequence[float]) -> Asked:
+    alphas = [1.0 - coverage for coverage in coverages]
+    return Asked(alphas, [_LEAST_STEP] * len(alphas), _starts(coverages).tolist())
 
 
 def _margins(probabilities: Array) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ model is judged on comes after what it learned from.
 from skensemble.splits._folds import make_folds
 from skensemble.splits._forward import ForwardSplit
 from skensemble.splits._intervals import (
+    answered_rows,
     check_time_order,
     earlier_moments,
     looks_ahead,
@@ -17,6 +18,7 @@ from skensemble.splits._intervals import (
 
 __all__ = [
     "ForwardSplit",
+    "answered_rows",
     "check_time_order",
     "earlier_moments",
     "looks_ahead",

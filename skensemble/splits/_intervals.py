@@ -17,6 +17,7 @@ __all__ = [
     "LabelSpans",
     "Rows",
     "Span",
+    "answered_rows",
     "check_spans",
     "check_time_order",
     "earlier_moments",
@@ -165,6 +166,36 @@ def earlier_moments(index: object) -> Rows | None:
     if not isinstance(index, pd.DatetimeIndex) or index.is_unique:
         return None
     return np.searchsorted(index.asi8, index.asi8, side="left")
+
+
+def answered_rows(n_samples: int, known: Rows | None = None) -> list[slice]:
+    """For each row, which rows are predicted after the outcomes of those before it and before its own.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of rows.
+    known : ndarray of shape (n_samples,), default=None
+        How many rows had an outcome when each row was predicted, never falling and at most the row's own number;
+        ``None`` is all rows before.
+
+    Returns
+    -------
+    list of slice
+        One for each row; together they hold every row once.
+
+    Examples
+    --------
+    Outcomes are known two rows later:
+
+    >>> import numpy as np
+    >>> answered_rows(4, np.array([0, 0, 1, 2]))
+    [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None), slice(4, 4, None)]
+    """
+    if known is None:
+        return [slice(i, i + 1) for i in range(n_samples)]
+    stops = np.searchsorted(known, np.arange(n_samples), side="right").tolist()
+    return [slice(start, stop) for start, stop in zip([0, *stops], stops, strict=False)]
 
 
 def check_time_order(index: object) -> None:
