@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -124,22 +125,22 @@ def _classes(seed=0, n=60):
     rng = np.random.default_rng(seed)
     came = np.eye(3)[rng.integers(3, size=n)]
     inside = np.eye(2)[rng.integers(2, size=n)]
-    return Said(
-        "classes", 0, rng.dirichlet(np.ones(3), size=n), came, np.ones(n), inside, np.maximum(np.arange(n) - 2, 0)
-    )
+    rows = np.arange(n)
+    known, folds = np.maximum(rows - 2, 0), rows // 12
+    return Said("classes", 0, rng.dirichlet(np.ones(3), size=n), came, np.ones(n), inside, known, folds)
 
 
 def _from(said, row):
     """The same until ``row``, other outcomes from there on."""
     targets = said.targets.copy()
     targets[row:] = targets[row:][::-1] * (3.0 if targets.shape[1] == 1 else 1.0)
-    return Said(said.data, said.seed, said.combined, targets, said.spreads, said.memberships, said.known)
+    return replace(said, targets=targets)
 
 
 @pytest.mark.parametrize("name", here)
 def test_intervals_of_a_row_know_only_the_outcomes_that_were_known(name):
     said = noise("labelled", 0, 60)
-    said = Said("", 0, said.combined, said.targets, said.spreads, said.memberships, np.maximum(said.known - 2, 0))
+    said = replace(said, known=np.maximum(said.known - 2, 0))
     found, other = (_rivals.drawn(each, name, first=10) for each in (said, _from(said, 40)))
     # The outcome of row 40 is known when row 43 is drawn.
     np.testing.assert_array_equal(found[:43], other[:43])
@@ -198,8 +199,6 @@ def test_widths_at_equal_coverage_by_hand():
 
 
 def test_sets_that_add_up_by_hand():
-    said = Said(
-        "", 0, np.array([[0.6, 0.31, 0.09]]), np.eye(3)[[0]], np.ones(1), np.empty((1, 0)), np.zeros(1, dtype=int)
-    )
+    said = replace(_classes(n=1), combined=np.array([[0.6, 0.31, 0.09]]))
     found = SETS["until they add up"](said, 0)[0]
     np.testing.assert_array_equal(found.T, [[1, 0, 0], [1, 1, 0], [1, 1, 0], [1, 1, 1]])

@@ -26,12 +26,14 @@ from benchmarks.coverage._measures import (
     of_statements,
 )
 from benchmarks.coverage._rivals import FIRST_ROWS, RIVALS, drawn, mapie_is_here
-from benchmarks.coverage._stated import SETS, STATED, nominal
+from benchmarks.coverage._stated import SETS, STATED, calibrated, nominal
+from skensemble.losses import LogLoss
 
 __all__ = ["main"]
 
 OURS, MAPIE, OUR_CONFIDENCE = "AdaptiveIntervals", "MAPIE ACI", "AdaptiveConfidence"
 NOISE, REAL = "noise", "series"
+CALIBRATION, NONE = "ProbabilityCalibration", "none"
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ def main(argv: Sequence[str]) -> None:
     _show_intervals(measured)
     _show_sets(measured)
     _show_statements(measured)
+    _show_calibration(measured)
     show("expected, and found", _expectations(measured))
     save(measured, made, chosen.save)
 
@@ -125,6 +128,7 @@ def _of_markets(plan: Plan) -> Iterator[Work]:
                 said = classes(name, seed, models, plan.n_folds, plan.rows)
                 yield _statements, ("classes", said, plan.first)
                 yield _sets, (said, plan.first)
+                yield _calibration, (said,)
 
 
 def _intervals(part: str, said: Said, rivals: Sequence[str], first: int) -> list[Line]:
@@ -149,6 +153,15 @@ def _statements(part: str, said: Said, first: int) -> list[Line]:
         (part, said.data, said.seed, name, *figure)
         for name, make in STATED.items()
         for figure in of_statements(said, make(said, unchecked), first)
+    ]
+
+
+def _calibration(said: Said) -> list[Line]:
+    later = said.folds > said.folds.min()
+    answers = {CALIBRATION: calibrated(said), NONE: said.combined}
+    losses = {name: LogLoss()(said.targets, each[:, None, :])[later, 0].mean() for name, each in answers.items()}
+    return [
+        ("calibration", said.data, said.seed, name, RIGHT, "log loss", float(loss)) for name, loss in losses.items()
     ]
 
 
@@ -235,6 +248,12 @@ def _show_statements(measured: pd.DataFrame) -> None:
                 show(f"{words}: {title}; mean over seeds", table.reset_index())
 
 
+def _show_calibration(measured: pd.DataFrame) -> None:
+    table = _wide(measured, "calibration").pivot_table("log loss", ["data"], "contender")
+    table["ratio"] = table[CALIBRATION] / table[NONE]
+    show("log loss of all classes, calibrated forward and not; mean over seeds", table.round(4).reset_index())
+
+
 def _expectations(measured: pd.DataFrame) -> pd.DataFrame:
     """Hold the worst figure over all data against what was expected, and say on how many it was missed."""
     lines = []
@@ -258,6 +277,8 @@ def _expectations(measured: pd.DataFrame) -> pd.DataFrame:
         if WORST in wide:
             ours = wide.loc[wide["contender"] == OUR_CONFIDENCE, WORST].abs().dropna()
             lines.append(_held(part, "distance of stated probability, regimes of more than 500 rows", ours, 0.03))
+    losses = _wide(measured, "calibration").pivot(index=["data", "seed"], columns="contender", values="log loss")
+    lines.append(_held("calibration", "log loss / that of none", losses[CALIBRATION] / losses[NONE], 1.0))
     return pd.DataFrame(lines)
 
 
