@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,14 @@ import pytest
 
 from benchmarks import defaults, feedback_speed, regret
 from benchmarks.__main__ import BENCHMARKS
+from benchmarks.coverage import _measures, _rivals
+from benchmarks.coverage._data import Said, noise
+from benchmarks.coverage._stated import SETS, STATED, nominal
 from skensemble import rules, weightings
 from skensemble.datasets import make_prediction_stream
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
-NAMES = ("defaults", "feedback", "regret")
+NAMES = ("coverage", "defaults", "feedback", "regret")
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +36,18 @@ def quick(tmp_path_factory):
     return run
 
 
-@pytest.mark.parametrize(("name", "options"), [("defaults", ()), ("feedback", ()), ("regret", ("--kinds", "missing"))])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("coverage", ()), ("defaults", ()), ("feedback", ()), ("regret", ("--kinds", "missing"))],
+)
 def test_the_smallest_setting_keeps_one_row_per_measurement_under_its_configuration(quick, name, options):
     path = quick(name, *options)
     head = [line for line in path.read_text().splitlines() if line.startswith("# ")]
     assert {"command", "date", "python", "numpy", "cores"} <= {line[2:].split(":")[0] for line in head}
     measured = pd.read_csv(path, comment="#")
     assert measured.notna().all(axis=None)
-    figure = "loss" if "loss" in measured else "microseconds"
-    assert (measured[figure] > 0).all()
+    figure = next(each for each in ("loss", "microseconds", "value") if each in measured)
+    assert figure == "value" or (measured[figure] > 0).all()
     assert not measured.duplicated([column for column in measured if column not in {figure, "work"}]).any()
 
 
@@ -106,3 +113,92 @@ def test_kept_results_say_what_made_them():
         head = [line for line in path.read_text().splitlines() if line.startswith("# ")]
         assert {"command", "date", "python", "numpy", "cores"} <= {line[2:].split(":")[0] for line in head}
         assert "--quick" not in head[0]
+
+
+# Coverage
+
+
+here = [name for name in _rivals.RIVALS if name != "MAPIE ACI" or _rivals.mapie_is_here()]
+
+
+def _classes(seed=0, n=60):
+    rng = np.random.default_rng(seed)
+    came = np.eye(3)[rng.integers(3, size=n)]
+    inside = np.eye(2)[rng.integers(2, size=n)]
+    rows = np.arange(n)
+    known, folds = np.maximum(rows - 2, 0), rows // 12
+    return Said("classes", 0, rng.dirichlet(np.ones(3), size=n), came, np.ones(n), inside, known, folds)
+
+
+def _from(said, row):
+    """The same until ``row``, other outcomes from there on."""
+    targets = said.targets.copy()
+    targets[row:] = targets[row:][::-1] * (3.0 if targets.shape[1] == 1 else 1.0)
+    return replace(said, targets=targets)
+
+
+@pytest.mark.parametrize("name", here)
+def test_intervals_of_a_row_know_only_the_outcomes_that_were_known(name):
+    said = noise("labelled", 0, 60)
+    said = replace(said, known=np.maximum(said.known - 2, 0))
+    found, other = (_rivals.drawn(each, name, first=10) for each in (said, _from(said, 40)))
+    # The outcome of row 40 is known when row 43 is drawn.
+    np.testing.assert_array_equal(found[:43], other[:43])
+    assert (found[43:] != other[43:]).any() == (name != "split conformal")
+    assert np.isfinite(found[20:]).all()
+
+
+def test_statements_and_sets_of_a_row_know_only_the_outcomes_that_were_known():
+    said = _classes()
+    for make in STATED.values():
+        np.testing.assert_array_equal(*(make(each, nominal(each))[:43] for each in (said, _from(said, 40))))
+    for name, make in SETS.items():
+        if "hindsight" not in name:
+            np.testing.assert_array_equal(*(make(each, 10)[:43] for each in (said, _from(said, 40))))
+
+
+def test_the_aggregation_of_one_rate_is_the_rate(monkeypatch):
+    monkeypatch.setattr(_rivals.AggregatedConformal, "_GAMMAS", np.array([_rivals._GAMMA]))
+    said = noise("labelled", 1, 300)
+    one, other = (_rivals.drawn(said, name, first=50) for name in ("ACI", "DtACI"))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_adaptive_conformal_inference_by_hand():
+    rival = _rivals.AdaptiveConformal(0, 250)
+    nowhere = np.empty(0)
+    for residual in (1.0, -2.0, 3.0, 4.0):
+        rival.around(1.0, nowhere)
+        rival.learn(residual, 1.0, nowhere)
+    # The second, third and fourth were beyond all before: only an interval without an end would have held them. Levels
+    # of 0.2 and less ask for one, and are never below 0 after three rows; that of 0.5 is missed three times.
+    assert rival.alphas[0] == pytest.approx(0.5 + 0.02 * 3 * (0.5 - 1))
+    assert rival.alphas[1] == pytest.approx(0.2 + 0.02 * 3 * 0.2)
+    # ⌈5 · (1 - α)⌉ = 3 of four sizes for the first, the largest for the others.
+    np.testing.assert_allclose(rival.around(1.0, nowhere), [[3.0, 4.0, 4.0, 4.0]] * 2)
+
+
+def test_widths_at_equal_coverage_by_hand():
+    residuals, inside = np.array([1.0, -1.0, 2.0, -4.0]), np.array([0, 0, 1, 1])
+    found = dict(_measures.widths(residuals, np.full(4, 1.0), np.full(4, 1.0), 0.5, inside))
+    assert found == pytest.approx(
+        {
+            "mean width": 2.0,
+            "width": 2.0,
+            "typical width": 2.0,
+            "width, by regime": 3.0,
+            "interval score": 2 + 4 * (0 + 0 + 1 + 3) / 4,
+        }
+    )
+    # One that is twice as wide throughout is as wide at equal coverage; one off its centre is wider.
+    wider = dict(_measures.widths(residuals, np.full(4, 2.0), np.full(4, 2.0), 0.5, inside))
+    assert wider["width"] == 2.0
+    shifted = dict(_measures.widths(residuals, np.full(4, 0.0), np.full(4, 2.0), 0.5, inside))
+    assert shifted["width"] == 2.0 * 1.0
+    assert dict(_measures.widths(residuals, np.full(4, 0.0), np.full(4, 2.0), 0.9, inside))["width"] == 10.0
+
+
+def test_sets_that_add_up_by_hand():
+    said = replace(_classes(n=1), combined=np.array([[0.6, 0.31, 0.09]]))
+    found = SETS["until they add up"](said, 0)[0]
+    np.testing.assert_array_equal(found.T, [[1, 0, 0], [1, 1, 0], [1, 1, 0], [1, 1, 1]])

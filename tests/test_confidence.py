@@ -108,10 +108,9 @@ def test_a_regime_without_rows_of_its_own_states_what_all_have_in_common():
 
 def test_the_first_step_by_hand():
     """One row from a normal prior: u says 2, it was wrong; the most probable log-odds solve t = 2 - v expit(t)."""
-    confidence = AdaptiveConfidence(0).updated([expit(2.0)], [0], [[]])
+    confidence = AdaptiveConfidence(0, half_life=math.inf).updated([expit(2.0)], [0], [[]])
     variance = DOUBT**2 * (2.0**2 + 1.0)
     t = logit(confidence.probability([expit(2.0)], [[]])[0])
-    # Nothing can have faded yet but the prior to itself.
     assert t == pytest.approx(2.0 - variance * expit(t))
     # A row that says nothing has only the level to learn from: b moves by the same as a does per unit of u.
     moved = (t - 2.0) / (2.0**2 + 1.0)

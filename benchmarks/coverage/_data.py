@@ -43,6 +43,8 @@ class Said:
         Regimes, as known at each row.
     known : ndarray of shape (n_rows,)
         How many rows had an outcome when each was predicted.
+    folds : ndarray of shape (n_rows,)
+        The fold of each row; one for all where nothing was fitted.
     """
 
     data: str
@@ -52,6 +54,7 @@ class Said:
     spreads: Array
     memberships: Array
     known: NDArray[np.intp]
+    folds: NDArray[np.intp]
 
 
 # Noise of known size around a prediction of 0. Regimes switch; most of the time the labels tell, not always.
@@ -124,7 +127,16 @@ KINDS: dict[str, Callable[[np.random.Generator, int], tuple[Array, ...]]] = {
 def noise(kind: str, seed: int, n_rows: int) -> Said:
     residuals, spreads, memberships = KINDS[kind](np.random.default_rng(seed), n_rows)
     nothing = np.zeros((n_rows, 1))
-    return Said(kind, seed, nothing, residuals[:, None], spreads, memberships, np.arange(n_rows))
+    return Said(
+        kind,
+        seed,
+        nothing,
+        residuals[:, None],
+        spreads,
+        memberships,
+        np.arange(n_rows),
+        np.zeros(n_rows, dtype=np.intp),
+    )
 
 
 # Real series: what an ensemble of two plain models says of the next step, forward and out of fold.
@@ -235,4 +247,4 @@ def _said(ensemble: Any, name: str, seed: int, X: Any, y: Any, regimes: Any, hor
     )
     spreads = spread(record.predictions, record.weights, record.combined)
     print(f"fitted: {name}, seed {seed}", flush=True)
-    return Said(name, seed, record.combined, record.targets, spreads, record.memberships, known)
+    return Said(name, seed, record.combined, record.targets, spreads, record.memberships, known, record.folds)

@@ -15,7 +15,9 @@ __all__ = [
     "BY_FIFTHS",
     "BY_REGIME",
     "EQUAL",
+    "EXCESS",
     "REGIME_ROWS",
+    "RIGHT",
     "SCORE",
     "TYPICAL",
     "WORST",
@@ -32,6 +34,9 @@ Figures = Iterator[tuple[str, str, float]]
 # A regime is judged if it has more rows than this; and after the first year, so is every year of rows.
 REGIME_ROWS, WINDOW = 500, 250
 EQUAL, BY_REGIME, TYPICAL, SCORE = "width", "width, by regime", "typical width", "interval score"
+# What is asked where no coverage is: whether the likeliest class or the side was right.
+RIGHT = "right"
+EXCESS = "above what it must be"
 WORST, BY_FIFTHS = "worst regime", "worst regime, by fifths"
 _N_BINS = 5
 _FLOOR = 1e-6
@@ -75,14 +80,24 @@ def widths(residuals: Array, below: Array, above: Array, coverage: float, inside
 
 
 def of_sets(said: Said, sets: Bools, first: int) -> Figures:
+    """Yield figures of sets for every coverage.
+
+    Where the likeliest class is right more often than asked, no set can help covering more. So ``EXCESS`` is realised
+    coverage above what was asked or, in regimes where that is more, above the accuracy there.
+    """
     judged = said.known >= first
     truth, inside = said.targets[judged].argmax(axis=1), _regimes(said)[judged]
     for place, coverage in enumerate(COVERAGES):
         chosen = sets[judged, :, place]
         for name, value in _shares(chosen[np.arange(len(truth)), truth], coverage, inside):
             yield f"{coverage:g}", name, value
+        least = np.empty(len(truth))
+        for regime in np.unique(inside):
+            rows = inside == regime
+            least[rows] = max(coverage, right(said)[judged][rows].mean())
+        yield f"{coverage:g}", EXCESS, float(chosen[np.arange(len(truth)), truth].mean() - least.mean())
         yield f"{coverage:g}", "size", float(chosen.sum(axis=1).mean())
-    yield "", "accuracy", float(np.nanmean(right(said)[judged]))
+    yield RIGHT, "accuracy", float(np.nanmean(right(said)[judged]))
 
 
 def of_statements(said: Said, stated: Array, first: int) -> Figures:
@@ -91,18 +106,18 @@ def of_statements(said: Said, stated: Array, first: int) -> Figures:
     judged = ~np.isnan(outcomes)
     later = judged & (said.known >= first)
     gap, inside = stated[later] - outcomes[later], _regimes(said)[later]
-    yield "", "stated", float(stated[later].mean())
-    yield "", "right", float(outcomes[later].mean())
+    yield RIGHT, "stated", float(stated[later].mean())
+    yield RIGHT, "right", float(outcomes[later].mean())
     large = [inside == regime for regime in np.unique(inside) if (inside == regime).sum() > REGIME_ROWS]
     if large:
-        yield "", WORST, max((float(gap[rows].mean()) for rows in large), key=abs)
+        yield RIGHT, WORST, max((float(gap[rows].mean()) for rows in large), key=abs)
         ordered = [gap[rows][np.argsort(stated[later][rows], kind="stable")] for rows in large]
         fifths = [[abs(part.mean()) for part in np.array_split(gaps, _N_BINS)] for gaps in ordered]
-        yield "", BY_FIFTHS, float(np.max(np.mean(fifths, axis=1)))
+        yield RIGHT, BY_FIFTHS, float(np.max(np.mean(fifths, axis=1)))
     for name, rows in (("", later), ("early ", judged & ~later)):
         of_outcome = np.where(outcomes[rows] == 1, stated[rows], 1.0 - stated[rows])
-        yield "", f"{name}brier", float(((1.0 - of_outcome) ** 2).mean())
-        yield "", f"{name}log loss", float(-np.log(np.maximum(of_outcome, _FLOOR)).mean())
+        yield RIGHT, f"{name}brier", float(((1.0 - of_outcome) ** 2).mean())
+        yield RIGHT, f"{name}log loss", float(-np.log(np.maximum(of_outcome, _FLOOR)).mean())
 
 
 def _shares(held: Bools, coverage: float, inside: Array) -> Iterator[tuple[str, float]]:
@@ -113,7 +128,7 @@ def _shares(held: Bools, coverage: float, inside: Array) -> Iterator[tuple[str, 
         yield "highest regime", float(max(shares) - coverage)
     if len(held) >= WINDOW:
         sums = np.cumsum(np.append(0, held))
-        yield "worst year", float((sums[WINDOW:] - sums[:-WINDOW]).min() / WINDOW - coverage)
+        yield "worst 250 rows", float((sums[WINDOW:] - sums[:-WINDOW]).min() / WINDOW - coverage)
 
 
 def _regimes(said: Said) -> Array:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from benchmarks.coverage._data import Said
 from benchmarks.coverage._rivals import COVERAGES
 from skensemble.explanation import confidence
-from skensemble.intervals import AdaptiveConfidence, AdaptiveIntervals, AdaptiveSets
+from skensemble.intervals import AdaptiveConfidence, AdaptiveIntervals, AdaptiveSets, ProbabilityCalibration
 
-__all__ = ["SETS", "STATED", "nominal", "right"]
+__all__ = ["SETS", "STATED", "calibrated", "nominal", "right"]
 
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -73,6 +73,12 @@ STATED: dict[str, Callable[[Said, Array], Array]] = {
     "nominal": lambda said, stated: stated,
     "share of wider spreads": _wider_spreads,
 }
+
+
+def calibrated(said: Said) -> Array:
+    """The probabilities of all classes as calibration would have stated them, fold by fold."""
+    calibration = ProbabilityCalibration(said.combined.shape[1])
+    return calibration.learned_forward(said.combined, said.targets, said.folds, known=said.known)[0]
 
 
 # Sets of classes, (n_rows, n_classes, n_coverages).

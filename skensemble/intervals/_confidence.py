@@ -33,6 +33,8 @@ __all__ = ["AdaptiveConfidence"]
 # deviations before anything has been seen. Twice as much learns little faster, and is wrong by more on the first rows.
 # With as much for regimes, these would keep to themselves what all have in common, and a new one would not hear of it.
 _DOUBT, _REGIME_DOUBT = 0.35, 0.25
+# What was learned long ago is forgotten towards a prior this many times as wide: caution is for the first rows.
+_LATER = 2.0
 # Nominal probabilities count as no surer than this, so that no single row can turn the slope over.
 _SUREST = 0.999
 _FLOOR = 1e-6
@@ -56,9 +58,9 @@ class AdaptiveConfidence(RegimeRecord):
     with a logistic regression's coefficients under a normal prior around a = 1 and 0 for all others, of standard
     deviation 0.35 for a and b and 0.25 for those of regimes: at the start the nominal probability is stated, and
     regimes lean on what all have in common. After each outcome coefficients move to the most probable ones given that
-    outcome and a normal distribution that stands for all before it (Laplace's approximation); that distribution fades
-    to the prior with the given half-life, so that changes are followed. Nominal probabilities above 0.999 count as
-    0.999.
+    outcome and a normal distribution that stands for all before it (Laplace's approximation). With the given half-life
+    that distribution fades to one around the same place and twice as wide, so that changes are followed. Nominal
+    probabilities above 0.999 count as 0.999.
 
     A record never changes: :meth:`updated` returns a new one, of the same size however many rows it has seen.
 
@@ -66,7 +68,7 @@ class AdaptiveConfidence(RegimeRecord):
     ----------
     n_regimes : int
         Number of regimes; 0 for none, then there is the pooled part alone.
-    half_life : float, default=1000.0
+    half_life : float, default=500.0
         Rows after which an outcome counts half. Larger is steadier, but slower to notice that a model has become better
         or worse; ``inf`` never forgets.
 
@@ -99,7 +101,7 @@ class AdaptiveConfidence(RegimeRecord):
     array([0.51])
     """
 
-    def __init__(self, n_regimes: int, *, half_life: float = 1000.0) -> None:
+    def __init__(self, n_regimes: int, *, half_life: float = 500.0) -> None:
         super().__init__(n_regimes)
         check_number(half_life, "half_life", "AdaptiveConfidence", low=0, open_low=True)
         self.half_life = float(half_life)
@@ -415,7 +417,7 @@ class _State:
         fade = 2.0 ** (-weight / half_life)
         faded = fade * self.precision
         pull = faded @ self.moves
-        faded.flat[:: len(row) + 1] += (1.0 - fade) * _prior_precision(len(self.bins) - 1)
+        faded.flat[:: len(row) + 1] += (1.0 - fade) / _LATER**2 * _prior_precision(len(self.bins) - 1)
         self.moves, direction = np.linalg.solve(faded, np.column_stack([pull, row])).T
         before = u + float(row @ self.moves)
         after = _settled(before, weight * float(row @ direction), outcome)
