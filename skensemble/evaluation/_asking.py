@@ -19,11 +19,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from skensemble._base import RegimeAwareEnsemble
 from skensemble._checks import shown
@@ -234,11 +232,7 @@ def _anew(estimator: Any) -> Any:
 
 
 def _is_fitted(estimator: Any) -> bool:
-    try:
-        check_is_fitted(estimator)
-    except (NotFittedError, TypeError):
-        return False
-    return True
+    return any(name.endswith("_") and not name.startswith("__") for name in vars(estimator))
 
 
 def _parameters(call: Any) -> dict[str, Parameter]:

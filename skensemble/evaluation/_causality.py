@@ -165,9 +165,9 @@ def check_causality(
 
     Cost: some 25 answers for all rows, and one fit on half of them; for an ensemble two more, a third where it leaks.
 
-    Altered rows come in reversed order, numbers with a fraction half as large again; the index stays, and so do sorted
-    columns that hold times or row numbers. What cannot answer for such rows is judged by the removal alone, and the
-    report says so.
+    Altered rows come in reversed order, their amounts eight times as large and an eighth in turn; the index stays, and
+    so do sorted columns of times or row numbers. What cannot answer for such rows is judged by the removal alone, and
+    the report says so.
 
     What it cannot find: a leak in the data themselves (regimes, columns and targets made elsewhere from the whole
     history), in tables that a function reads on its own, in models that were fitted before (``FrozenEstimator``), in

@@ -35,8 +35,9 @@ __all__ = [
 _FEWEST = 20
 _MOST_GAPS = 5
 GOLDEN = (5**0.5 - 1) / 2
-# Away from what the past has seen, but such that prices stay positive and highs stay above lows.
-_LARGER = 1.5
+# Beyond all that the past has seen, on both sides, but such that prices stay positive and highs above lows. A power of
+# two rounds nothing.
+_STRETCH = 8
 
 
 class Rows(NamedTuple):
@@ -162,7 +163,7 @@ def other_outcomes(rows: Rows, start: int, *, classes: bool) -> Rows:
 
 
 def _altered(values: Any, start: int) -> Any:
-    """Turn round the order of the rows from ``start`` on, and make numbers with a fraction larger."""
+    """Turn round the order of the rows from ``start`` on, and make numbers larger and smaller in turn."""
     if isinstance(values, pd.DataFrame):
         frame = values.copy()
         for k in range(frame.shape[1]):
@@ -170,13 +171,13 @@ def _altered(values: Any, start: int) -> Any:
         return frame
     if hasattr(values, "columns"):
         return type(values)([_altered_column(values[name], start) for name in values.columns])
-    return _larger(_mirrored(values, start), start)
+    return _stretched(_mirrored(values, start), start)
 
 
 def _altered_column(column: Any, start: int) -> Any:
     # Times and row numbers are kept: as joins and windows read them, they must go on.
     is_clock = not _is_fraction(column) and pd.Series(np.asarray(column)).is_monotonic_increasing
-    return column if is_clock else _larger(_mirrored(column, start), start)
+    return column if is_clock else _stretched(_mirrored(column, start), start)
 
 
 def _mirrored(values: Any, start: int) -> Any:
@@ -186,18 +187,26 @@ def _mirrored(values: Any, start: int) -> Any:
     return taken.set_axis(values.index) if isinstance(values, (pd.DataFrame, pd.Series)) else taken
 
 
-def _larger(values: Any, start: int) -> Any:
-    if not _is_fraction(values):
+def _stretched(values: Any, start: int) -> Any:
+    if not (_is_fraction(values) or _is_amount(values)):
         return values
-    dtype = np.float32 if "32" in str(values.dtype) else np.float64
-    factors = np.where(np.arange(n_rows(values)) < start, 1.0, _LARGER).astype(dtype)
+    rows = np.arange(n_rows(values))
+    less = 1 / _STRETCH if _is_fraction(values) else 1
+    dtype = np.float32 if str(values.dtype).lower() == "float32" else np.result_type(type(less))
+    factors = np.where(rows < start, 1, np.where(rows % 2, _STRETCH, less)).astype(dtype)
     if sparse.issparse(values):
         return values.multiply(factors[:, None]).tocsr()
-    return (
-        values * factors.reshape(-1, *(1,) * (values.ndim - 1)) if isinstance(values, np.ndarray) else values * factors
-    )
+    return values * (factors.reshape(-1, *(1,) * (values.ndim - 1)) if isinstance(values, np.ndarray) else factors)
 
 
 def _is_fraction(values: Any) -> bool:
     """Whether values are floating-point numbers, of whatever library."""
     return any(kind in str(values.dtype).lower() for kind in ("float", "double"))
+
+
+def _is_amount(values: Any) -> bool:
+    """Whether whole numbers count things and name none: they hardly repeat, and there is room for larger ones."""
+    plain = np.asarray(values) if not sparse.issparse(values) else np.empty((0, 0))
+    if plain.ndim != 1 or plain.dtype.kind != "i" or len(np.unique(plain)) <= len(plain) / 2:
+        return False
+    return bool(np.abs(plain).max() < np.iinfo(plain.dtype).max // _STRETCH)

@@ -16,7 +16,7 @@ _CHANGES = {
     "removed": "the rows from {cut} on were removed",
     "altered": "the rows from {cut} on were altered",
     "outcomes altered": "y was altered from row {cut} on, where it is not known yet",
-    "training altered": "it was fitted on rows that differ from {cut} on, and in y that is not known before",
+    "training altered": "the rows it was fitted on were altered from {cut} on, and y where it is not known by then",
 }
 _DETECTOR = (
     "The regime detector reads the whole batch, as a smoothed hidden Markov model does. Take one that looks back, such "
