@@ -136,6 +136,12 @@ class NotFromHere:
         return np.full(len(features), self.mean_)
 
 
+def without_short_runs(X):
+    """Regimes that last five rows at least; whether they do is known four rows later."""
+    runs = (X["wild"] != X["wild"].shift()).cumsum()
+    return X["wild"].where(runs.map(runs.value_counts()) >= 5).ffill()
+
+
 def last_rows(X, n=5):
     return X.rolling(n).mean()
 
@@ -645,6 +651,14 @@ def test_words_and_more_columns_than_fit_into_memory():
     assert check_causality(make_pipeline(known, MultinomialNB()), words, UP[:100])
     assert check_causality(known.transform, words)
     assert not check_causality(lambda words: known.transform(words[::-1]), words)
+
+
+@pytest.mark.parametrize("start", [1300, 301], ids=["late", "early"])
+def test_a_regime_dated_with_hindsight_is_found_where_it_begins(start):
+    """One row in five hundred tells."""
+    X = pd.DataFrame({"wild": np.where(np.arange(2000) < start, "no", "yes")})
+    report = check_causality(without_short_runs, X)
+    assert report.move.row == report.move.cut - 1 == start, report
 
 
 def test_cuts_lie_inside_days_and_between_times():

@@ -29,6 +29,7 @@ from skensemble.evaluation._asking import (
     takes_targets,
 )
 from skensemble.evaluation._futures import (
+    FEWEST,
     GOLDEN,
     Rows,
     checked_rows,
@@ -42,7 +43,7 @@ from skensemble.evaluation._futures import (
     rows_until,
     times_of,
 )
-from skensemble.evaluation._outputs import RECORD, Found, Output, check_something_said, largest_move, renamed
+from skensemble.evaluation._outputs import RECORD, Found, Output, check_something_said, largest_move, renamed, steps
 from skensemble.evaluation._report import CausalityReport, Move, advice, told_apart
 
 __all__ = ["check_causality"]
@@ -68,12 +69,15 @@ class _Future(NamedTuple):
         So many rows must not notice.
     rows : Rows
         The rows as they would have been.
+    is_plain : bool
+        Whether there must be an answer: these rows are many enough, and none of them is made up.
     """
 
     change: str
     start: int
     n_past: int
     rows: Rows
+    is_plain: bool = False
 
     @property
     def about(self) -> str:
@@ -140,8 +144,9 @@ def check_causality(
         How long after its row a label is known: what is said of a row must not depend on labels that are not known
         there. The default (``None``) is that of the ensemble, otherwise 0: a label is known at the next row.
     n_cuts : int, default=10
-        Cuts in the second half of the rows. Three or so are added: the last row, the end of gaps, the first row. More
-        find leaks that few rows have, such as a value that is filled from behind once a year.
+        Cuts spread over the second half of the rows. Some are added where leaks show: up to half as many where a regime
+        or any other output that seldom changes does, the ends of gaps, the last row, the first. More find leaks that
+        few rows have.
     tolerance : float, default=1e-4
         How far numbers may move where later rows are removed, as a part of their spread (the distance from the median
         within which 99 in 100 of them lie): sums round by the size of a batch, single precision in the fifth digit.
@@ -163,7 +168,7 @@ def check_causality(
     -----
     Nothing that is handed over is changed, and the global random state is put back.
 
-    Cost: some 25 answers for all rows, and one fit on half of them; for an ensemble two more, a third where it leaks.
+    Cost: 25 to 40 answers for all rows, and one fit on half of them; for an ensemble two more, a third where it leaks.
 
     Altered rows come in reversed order, their amounts eight times as large and an eighth in turn; the index stays, and
     so do sorted columns of times or row numbers. What cannot answer for such rows is judged by the removal alone, and
@@ -208,9 +213,9 @@ def check_causality(
     subject = fitted(estimator, past, who, f"the first {n_rows(past.X):,} of {n_samples:,} rows")
     makes_of_targets = y is not None and not hasattr(estimator, "fit") and takes_targets(estimator)
     known = outcomes_known(rows.X, label_horizon) if makes_of_targets else None
-    cuts = cut_points(rows.X, int(n_cuts))
     before = ask(subject, who, rows, "all rows")
     check_something_said(before, who)
+    cuts = cut_points(rows.X, int(n_cuts), steps(before))
     trial = _Trial()
     # The latest rows first: a move among them tells more than one of the very first row.
     for some in ([cut for cut in cuts if cut >= half], [cut for cut in cuts if cut < half]):
@@ -250,10 +255,10 @@ def _tried(
         try:
             after = answer(future.rows, future.about)
         except ValueError as error:
-            if future.change == "removed":
+            if future.is_plain:
                 raise
-            # Made-up rows may be impossible ones; there the removal has to do.
-            unanswered.append(str(error))
+            # Made-up rows may be impossible ones, and few rows too few; there the other way has to do.
+            unanswered.extend([str(error)] * (future.change != "removed"))
             continue
         allowed = tolerance if future.change == "removed" else tolerance * _SAME_SIZE
         found = _first_moved(before, after, future.n_past, allowed, noise)
@@ -323,9 +328,8 @@ def _label(X: Any, row: int) -> Hashable:
 def _futures(rows: Rows, cuts: Sequence[int], half: int, known: Any) -> Iterator[_Future]:
     """What is done at each cut; targets are altered where features are made of them."""
     for cut in cuts:
-        # So few rows as an early cut leaves may be too few for an honest answer.
-        if cut >= half:
-            yield _Future("removed", cut, cut, rows_until(rows, cut))
+        if cut >= FEWEST:
+            yield _Future("removed", cut, cut, rows_until(rows, cut), is_plain=cut >= half)
         yield _Future("altered", cut, cut, other_future(rows, cut))
         if known is not None:
             first = int(known[cut - 1])

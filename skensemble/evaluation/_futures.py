@@ -6,6 +6,7 @@ bit, and so do the index, the columns and the types.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from skensemble._compat import take_rows
 from skensemble.splits import check_time_order, n_outcomes_known
 
 __all__ = [
+    "FEWEST",
     "GOLDEN",
     "Rows",
     "checked_rows",
@@ -32,7 +34,7 @@ __all__ = [
     "times_of",
 ]
 
-_FEWEST = 20
+FEWEST = 20
 _MOST_GAPS = 5
 GOLDEN = (5**0.5 - 1) / 2
 # Beyond all that the past has seen, on both sides, but such that prices stay positive and highs above lows. A power of
@@ -60,7 +62,7 @@ class Rows(NamedTuple):
 
 def checked_rows(X: Any, y: Any, regimes: Any) -> Rows:
     """Refuse what has no rows, too few of them, or rows that do not belong together."""
-    X, y, regimes = (np.asarray(values) if isinstance(values, (list, tuple)) else values for values in (X, y, regimes))
+    X, y = (np.asarray(values) if isinstance(values, (list, tuple)) else values for values in (X, y))
     # Frames of other libraries than these can be cut, but not be put together again.
     strange = hasattr(X, "columns") and not isinstance(X, pd.DataFrame) and not hasattr(X, "with_columns")
     if isinstance(X, type) or not getattr(X, "shape", ()) or strange:
@@ -69,9 +71,9 @@ def checked_rows(X: Any, y: Any, regimes: Any) -> Rows:
             f"moment, oldest first; got {shown(X)}."
         )
     n_samples = n_rows(X)
-    if n_samples < _FEWEST:
+    if n_samples < FEWEST:
         raise ValueError(
-            f"X of check_causality has {n_samples} rows: with fewer than {_FEWEST} there is no past and no future to "
+            f"X of check_causality has {n_samples} rows: with fewer than {FEWEST} there is no past and no future to "
             f"speak of. Pass more rows."
         )
     for name, values in (("y", y), ("regimes", regimes)):
@@ -100,18 +102,25 @@ def times_of(X: Any) -> pd.DatetimeIndex | None:
 # Where to cut.
 
 
-def cut_points(X: Any, n_cuts: int) -> list[int]:
-    """Choose the first rows of the futures: spread over the second half, at its end, after gaps, and after row 0.
+def cut_points(X: Any, n_cuts: int, steps: Sequence[int] = ()) -> list[int]:
+    """Choose the first rows of the futures: spread over the second half, and where leaks show.
 
     Steps of the golden ratio fall in with no period of the data: evenly spaced cuts of hourly rows could all lie at
-    midnight, where a merge with the day's last value leaks nothing. A gap that is filled from behind shows at its end
-    only; one at the start, where windows are not full yet, only to a cut right behind row 0.
+    midnight, where a merge with the day's last value leaks nothing. The last row is cut off by itself. A regime that
+    was dated with hindsight shows right behind the row where it begins, a gap that was filled from behind at its end,
+    and one at the start, where windows are not full yet, right behind row 0.
     """
     n_samples, times = n_rows(X), times_of(X)
     half = n_samples // 2
     spread = [half + 1 + int(k * GOLDEN % 1 * (n_samples - half - 1)) for k in range(1, n_cuts + 1)]
-    wanted = [*spread, n_samples - 1, *_ends_of_gaps(X), 1]
+    begun = [next_time(row, X) for row in _some([row for row in steps if row >= half] or steps, (n_cuts + 1) // 2)]
+    wanted = [*spread, n_samples - 1, *begun, *_ends_of_gaps(X), 1]
     return list(dict.fromkeys(cut for cut in (first_of_its_time(row, times) for row in wanted) if cut > 0))
+
+
+def _some(rows: Sequence[int], n_most: int) -> list[int]:
+    """Choose so many at most, evenly."""
+    return [rows[k] for k in np.unique(np.linspace(0, len(rows) - 1, n_most).astype(int))] if rows else []
 
 
 def first_of_its_time(row: int, times: pd.DatetimeIndex | None) -> int:
@@ -175,9 +184,7 @@ def _altered(values: Any, start: int) -> Any:
 
 
 def _altered_column(column: Any, start: int) -> Any:
-    # Times and row numbers are kept: as joins and windows read them, they must go on.
-    is_clock = not _is_fraction(column) and pd.Series(np.asarray(column)).is_monotonic_increasing
-    return column if is_clock else _stretched(_mirrored(column, start), start)
+    return column if _is_clock(column) else _stretched(_mirrored(column, start), start)
 
 
 def _mirrored(values: Any, start: int) -> Any:
@@ -197,6 +204,13 @@ def _stretched(values: Any, start: int) -> Any:
     if sparse.issparse(values):
         return values.multiply(factors[:, None]).tocsr()
     return values * (factors.reshape(-1, *(1,) * (values.ndim - 1)) if isinstance(values, np.ndarray) else factors)
+
+
+def _is_clock(column: Any) -> bool:
+    """Whether a column tells the time, or numbers or names the rows in order: as joins read it, it must go on."""
+    plain = pd.Series(np.asarray(column))
+    counts = pd.api.types.is_integer_dtype(plain) or pd.api.types.is_datetime64_any_dtype(plain)
+    return not _is_fraction(column) and plain.is_monotonic_increasing and (counts or plain.is_unique)
 
 
 def _is_fraction(values: Any) -> bool:

@@ -26,6 +26,7 @@ __all__ = [
     "ensemble_outputs",
     "largest_move",
     "renamed",
+    "steps",
     "tabulated",
 ]
 
@@ -33,6 +34,7 @@ Array = NDArray[np.float64]
 
 RECORD = "out_of_fold_."
 _MOST_COLUMNS = 1000
+_SELDOM = 0.2
 
 
 class NotRowByRowError(ValueError):
@@ -111,6 +113,16 @@ def check_something_said(outputs: Sequence[Output], who: str) -> None:
                 f"{who} has no value in any of {len(table)} rows ({name}), so that nothing can be compared. Pass more "
                 f"rows if it needs a longer past."
             )
+
+
+def steps(outputs: Sequence[Output]) -> list[int]:
+    """Find the rows where something that seldom changes does, such as a regime."""
+    found: set[int] = set()
+    for _, table in outputs:
+        changes = _sizes(table.iloc[1:], table.iloc[:-1], len(table) - 1) > 0
+        seldom = changes.mean(axis=0) <= _SELDOM
+        found.update((np.flatnonzero(changes[:, seldom].any(axis=1)) + 1).tolist())
+    return sorted(found)
 
 
 def ensemble_outputs(
