@@ -615,6 +615,9 @@ def test_another_future_leaves_the_past_and_the_types(cut):
     X = MARKET.assign(
         when=MARKET.index + pd.Timedelta("1h"),
         small=MARKET["r"].astype("float32"),
+        smaller=MARKET["r"].astype("float16"),
+        amount=MARKET["volume"].astype("int32"),
+        maybe_amount=MARKET["volume"].astype("Int64"),
         maybe=MARKET["r"].astype("Float64").mask(MARKET["open"]),
         number=np.arange(300),
         zone=MARKET.index.tz_localize("Europe/Zurich"),

@@ -40,6 +40,7 @@ GOLDEN = (5**0.5 - 1) / 2
 # Beyond all that the past has seen, on both sides, but such that prices stay positive and highs above lows. A power of
 # two rounds nothing.
 _STRETCH = 8
+_NUMPY_NUMBERS = {"int8", "int16", "int32", "int64", "float16", "float32"}
 
 
 class Rows(NamedTuple):
@@ -195,12 +196,14 @@ def _mirrored(values: Any, start: int) -> Any:
 
 
 def _stretched(values: Any, start: int) -> Any:
-    if not (_is_fraction(values) or _is_amount(values)):
+    """Make every other number from ``start`` on larger, and those with a fraction in between smaller."""
+    fraction = _is_fraction(values)
+    if not (fraction or _is_amount(values)):
         return values
-    rows = np.arange(n_rows(values))
-    less = 1 / _STRETCH if _is_fraction(values) else 1
-    dtype = np.float32 if str(values.dtype).lower() == "float32" else np.result_type(type(less))
-    factors = np.where(rows < start, 1, np.where(rows % 2, _STRETCH, less)).astype(dtype)
+    rows, dtype = np.arange(n_rows(values)), str(values.dtype).lower()
+    factors = np.where(rows < start, 1.0, np.where(rows % 2, _STRETCH, 1 / _STRETCH if fraction else 1))
+    # By factors of another type the numbers would become of another type.
+    factors = factors.astype(dtype if dtype in _NUMPY_NUMBERS else float)
     if sparse.issparse(values):
         return values.multiply(factors[:, None]).tocsr()
     return values * (factors.reshape(-1, *(1,) * (values.ndim - 1)) if isinstance(values, np.ndarray) else factors)
@@ -220,7 +223,7 @@ def _is_fraction(values: Any) -> bool:
 
 def _is_amount(values: Any) -> bool:
     """Whether whole numbers count things and name none: they hardly repeat, and there is room for larger ones."""
-    plain = np.asarray(values) if not sparse.issparse(values) else np.empty((0, 0))
+    plain = np.empty(0) if sparse.issparse(values) else np.asarray(values)
     if plain.ndim != 1 or plain.dtype.kind != "i" or len(np.unique(plain)) <= len(plain) / 2:
         return False
     return bool(np.abs(plain).max() < np.iinfo(plain.dtype).max // _STRETCH)

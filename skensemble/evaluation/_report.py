@@ -96,7 +96,7 @@ class Move:
         before, after = told_apart(self.before, self.after)
         what = ", ".join(filter(None, (self.output, self.part)))
         change = _CHANGES[self.change].format(cut=_at(self.cut, self.cut_label))
-        also = f" Rows that moved: {self.n_moved}, the first is row {self.first_row:,}." if self.n_moved > 1 else ""
+        also = f" Rows that moved: {self.n_moved:,}, the first is row {self.first_row:,}." if self.n_moved > 1 else ""
         return f"{what} of row {_at(self.row, self.label)} was {before} and is {after} when {change}.{also}"
 
 
