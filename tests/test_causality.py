@@ -322,6 +322,9 @@ INNOCENT = {
     "polars": (lambda X: X.select(pl.all().rolling_mean(5)), pl.DataFrame(NUMBERS.to_dict("list")), None),
     "polars, a series": (lambda X: X["side"].shift(1), pl.DataFrame({"side": MARKET["side"].tolist()}), None),
     "lists": (lambda X: X[:, 0], NUMBERS.to_numpy().tolist(), NEXT.tolist()),
+    "missing labels": (lambda X: X["side"].astype("string").where(X["open"]).shift(1), MARKET, None),
+    "missing whole numbers": (lambda X: X["volume"].astype("Int64").where(X["open"]), MARKET, None),
+    "arrays as labels": (lambda X: pd.Series([np.arange(k % 3) for k in range(len(X))], X.index), MARKET, None),
     "a frozen model": (FrozenEstimator(LinearRegression().fit(NUMBERS, NEXT)), NUMBERS, None),
     "a model from elsewhere": (NotFromHere(), NUMBERS, NEXT),
     "a clustering that has nothing to find": (DBSCAN(eps=1e9, min_samples=1), NUMBERS, None),
@@ -449,11 +452,15 @@ def test_features_of_y_know_it_when_its_label_is_known():
         assert report.move.change == "outcomes altered"
         assert "y was altered from row" in str(report)
     assert not check_causality(lambda X, *, y: y.shift(-1), NUMBERS, NEXT)
+    assert not check_causality(lambda X, y, /: y.shift(-1), NUMBERS, NEXT)
+    assert not check_causality(lambda X, n=1, y=None: y.shift(-n), NUMBERS, NEXT)
 
 
 def test_functions_get_regimes_where_they_take_them():
     assert check_causality(lambda X, regimes: X["r"].groupby(regimes).cumsum(), NUMBERS, regimes=UP)
     assert not check_causality(lambda X, regimes: pd.Series(regimes).shift(-1), NUMBERS, NEXT, regimes=UP)
+    pairs = [(side, day % 2) for day, side in enumerate(UP)]
+    assert check_causality(ensemble(), NUMBERS, NEXT, regimes=pairs)
     piped = make_pipeline(FunctionTransformer(), ensemble())
     assert check_causality(piped, NUMBERS, NEXT, regimes=UP)
 
@@ -589,6 +596,24 @@ def test_chance_of_its_own_is_called_by_name():
     assert not check_causality(lambda X: noisy(X).shift(-1), NUMBERS)
 
 
+class FewerInTheWild(ClusterMixin, BaseEstimator):
+    """Tells up from down where it was fitted on calm rows, and nothing where not."""
+
+    def fit(self, X, y=None):
+        self.calm_ = float(X["r"].abs().max()) < 0.15
+        return self
+
+    def predict(self, X):
+        return np.where(X["r"] > 0, "up", "down") if self.calm_ else np.full(len(X), None)
+
+
+def test_regimes_that_another_future_would_not_have_had():
+    X = NUMBERS.assign(r=NUMBERS["r"].clip(-0.1, 0.1))
+    report = check_causality(ensemble(regime_detector=FewerInTheWild()), X, NEXT, n_cuts=2)
+    assert report, report
+    assert "out_of_fold_.memberships" in report.outputs
+
+
 class ByHash(ClusterMixin, BaseEstimator):
     """Numbers its two clusters by the last digit of what it was fitted on."""
 
@@ -618,6 +643,8 @@ def test_another_future_leaves_the_past_and_the_types(cut):
         smaller=MARKET["r"].astype("float16"),
         amount=MARKET["volume"].astype("int32"),
         maybe_amount=MARKET["volume"].astype("Int64"),
+        arrow=MARKET["volume"].astype("int32[pyarrow]"),
+        small_arrow=MARKET["r"].astype("float[pyarrow]"),
         maybe=MARKET["r"].astype("Float64").mask(MARKET["open"]),
         number=np.arange(300),
         zone=MARKET.index.tz_localize("Europe/Zurich"),
@@ -734,6 +761,7 @@ def test_errors_are_sentences():
     raises("regimes of check_causality is given, but Ridge takes none", Ridge(), NUMBERS, NEXT, regimes=UP)
     raises("must be in time order", np.sign, NUMBERS[::-1])
     raises("must be in time order", np.sign, PANEL[::-1])
+    raises("holds rows of one time only", np.sign, NUMBERS.set_axis(NUMBERS.index[:1].repeat(300)))
     raises(r"got the class StandardScaler. Did you mean StandardScaler\(\)", StandardScaler, NUMBERS)
     raises("must be a function of X, or have fit and one of predict_proba, .* got 'hmm'", "hmm", NUMBERS)
     raises("n_cuts of check_causality must be an integer of at least 1", np.sign, NUMBERS, n_cuts=0)

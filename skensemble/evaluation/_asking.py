@@ -82,8 +82,8 @@ def fitted(estimator: Any, rows: Rows, who: str, about: str) -> Any:
         with _held():
             _call(thing.fit, given._replace(regimes=None), targets=True, **regimes)
     except Exception as error:
-        targets = "" if rows.y is not None else " If it learns from targets, pass y."
-        raise ValueError(f"{who} could not be fitted on {about}: {type(error).__name__}: {error}{targets}") from error
+        hint = "" if rows.y is not None else " (if it learns from targets, pass y)"
+        raise ValueError(f"{who} could not be fitted on {about}: {type(error).__name__}: {error}{hint}") from error
     return thing
 
 
@@ -109,9 +109,7 @@ def record(ensemble: Any, n_samples: int) -> list[Output]:
 
 def takes_targets(call: Any) -> bool:
     """Whether a function takes ``y``: by this name, or as a second argument that it cannot do without."""
-    places = [each for each in _parameters(call).values() if each.kind in _BY_POSITION]
-    needed = len(places) > 1 and places[1].default is Parameter.empty and places[1].name != "regimes"
-    return needed or "y" in _parameters(call)
+    return "y" in _parameters(call) or _takes_them_second(call)
 
 
 def takes_regimes(thing: Any) -> bool:
@@ -195,7 +193,7 @@ def _call(call: Any, rows: Rows, *, targets: bool = False, **given: Any) -> Any:
         given["regimes"] = rows.regimes
     if not targets or rows.y is None or not takes_targets(call):
         return call(rows.X, **given)
-    return call(rows.X, y=rows.y, **given) if "y" in _parameters(call) else call(rows.X, rows.y, **given)
+    return call(rows.X, rows.y, **given) if _takes_them_second(call) else call(rows.X, y=rows.y, **given)
 
 
 @contextmanager
@@ -232,7 +230,15 @@ def _anew(estimator: Any) -> Any:
 
 
 def _is_fitted(estimator: Any) -> bool:
-    return any(name.endswith("_") and not name.startswith("__") for name in vars(estimator))
+    return any(name.endswith("_") and not name.startswith("__") for name in getattr(estimator, "__dict__", ()))
+
+
+def _takes_them_second(call: Any) -> bool:
+    places = [each for each in _parameters(call).values() if each.kind in _BY_POSITION]
+    second = places[1] if len(places) > 1 else None
+    if second is None or second.name == "regimes":
+        return False
+    return second.name == "y" or second.default is Parameter.empty
 
 
 def _parameters(call: Any) -> dict[str, Parameter]:

@@ -82,7 +82,13 @@ def checked_rows(X: Any, y: Any, regimes: Any) -> Rows:
             raise ValueError(
                 f"{name} of check_causality has {n_rows(values)} rows but X has {n_samples}: give one for each row."
             )
-    check_time_order(times_of(X))
+    times = times_of(X)
+    check_time_order(times)
+    if times is not None and times[0] == times[-1]:
+        raise ValueError(
+            f"X of check_causality holds rows of one time only ({times[0]}), which may know each other. Pass rows of "
+            f"several times."
+        )
     # Other sparse formats cannot be cut into rows.
     return Rows(X.tocsr() if sparse.issparse(X) else X, y, regimes)
 
@@ -177,7 +183,7 @@ def _altered(values: Any, start: int) -> Any:
     if isinstance(values, pd.DataFrame):
         frame = values.copy()
         for k in range(frame.shape[1]):
-            frame.isetitem(k, _altered_column(values.iloc[:, k], start).array)
+            frame.isetitem(k, _altered_column(values.iloc[:, k], start).astype(values.dtypes.iloc[k]).array)
         return frame
     if hasattr(values, "columns"):
         return type(values)([_altered_column(values[name], start) for name in values.columns])
@@ -200,7 +206,7 @@ def _stretched(values: Any, start: int) -> Any:
     fraction = _is_fraction(values)
     if not (fraction or _is_amount(values)):
         return values
-    rows, dtype = np.arange(n_rows(values)), str(values.dtype).lower()
+    rows, dtype = np.arange(n_rows(values)), str(values.dtype).lower().partition("[")[0]
     factors = np.where(rows < start, 1.0, np.where(rows % 2, _STRETCH, 1 / _STRETCH if fraction else 1))
     # By factors of another type the numbers would become of another type.
     factors = factors.astype(dtype if dtype in _NUMPY_NUMBERS else float)

@@ -207,7 +207,8 @@ def renamed(before: pd.DataFrame, after: pd.DataFrame, n_past: int) -> pd.DataFr
     shared = np.nan_to_num(before.to_numpy()[:n_past]).T @ np.nan_to_num(after.to_numpy()[:n_past])
     own, other = linear_sum_assignment(-shared)
     table = after.iloc[:, other].set_axis(before.columns[own], axis=1)
-    return table.reindex(columns=before.columns, fill_value=0.0)
+    # A regime that is not there has no members among the rows of the record.
+    return table.reindex(columns=before.columns, fill_value=0.0).where(before.notna())
 
 
 def _sizes(before: pd.DataFrame, after: pd.DataFrame, n_past: int) -> Array:
@@ -235,10 +236,17 @@ def _numbers_apart(first: Array, second: Array) -> Array:
 
 
 def _labels_apart(first: NDArray[Any], second: NDArray[Any]) -> Array:
-    # A label may be anything, an array too, whose comparison is one more array.
-    equal = np.frompyfunc(lambda one, other: one is other or bool(np.all(one == other)), 2, 1)
-    same = equal(first, second).astype(bool) | (pd.isna(first) & pd.isna(second))
+    missing, also = pd.isna(first), pd.isna(second)
+    same = missing & also
+    known = ~(missing | also)
+    same[known] = np.frompyfunc(_is_same, 2, 1)(first[known], second[known]).astype(bool)
     return np.where(same, 0.0, np.inf)
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    # A label may be anything, an array too, whose comparison is one more array.
+    arrays = isinstance(one, np.ndarray) or isinstance(other, np.ndarray)
+    return np.array_equal(one, other) if arrays else bool(one == other)
 
 
 def spreads(values: Array) -> Array:
