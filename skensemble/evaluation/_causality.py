@@ -144,9 +144,9 @@ def check_causality(
         How long after its row a label is known: what is said of a row must not depend on labels that are not known
         there. The default (``None``) is that of the ensemble, otherwise 0: a label is known at the next row.
     n_cuts : int, default=10
-        Cuts spread over the second half of the rows. Some are added where leaks show: up to half as many where a regime
-        or any other output that seldom changes does, the ends of gaps, the last row, the first. More find leaks that
-        few rows have.
+        Cuts spread over the second half of the rows. Some are added where leaks show: up to as many again where a
+        regime, or any other output that seldom changes, does; the ends of gaps, the last row and the first. More find
+        leaks that few rows have.
     tolerance : float, default=1e-4
         How far numbers may move where later rows are removed, as a part of their spread (the distance from the median
         within which 99 in 100 of them lie): sums round by the size of a batch, single precision in the fifth digit.
@@ -168,7 +168,7 @@ def check_causality(
     -----
     Nothing that is handed over is changed, and the global random state is put back.
 
-    Cost: 25 to 40 answers for all rows, and one fit on half of them; for an ensemble two more, a third where it leaks.
+    Cost: 25 to 50 answers for all rows, and one fit on half of them; for an ensemble two more, a third where it leaks.
 
     Altered rows come in reversed order, their amounts eight times as large and an eighth in turn; the index stays, and
     so do sorted columns of times or row numbers. What cannot answer for such rows is judged by the removal alone, and
@@ -177,7 +177,8 @@ def check_causality(
     What it cannot find: a leak in the data themselves (regimes, columns and targets made elsewhere from the whole
     history), in tables that a function reads on its own, in models that were fitted before (``FrozenEstimator``), in
     choices made with hindsight, and whatever does not show on these rows: where no value is missing, filling from
-    behind does nothing.
+    behind does nothing, and where no regime changes, none is dated with hindsight. Only what answers by labels alone
+    may hide so; probabilities move at every cut.
 
     Examples
     --------

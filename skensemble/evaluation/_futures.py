@@ -120,7 +120,7 @@ def cut_points(X: Any, n_cuts: int, steps: Sequence[int] = ()) -> list[int]:
     n_samples, times = n_rows(X), times_of(X)
     half = n_samples // 2
     spread = [half + 1 + int(k * GOLDEN % 1 * (n_samples - half - 1)) for k in range(1, n_cuts + 1)]
-    begun = [next_time(row, X) for row in _some([row for row in steps if row >= half] or steps, (n_cuts + 1) // 2)]
+    begun = [next_time(row, X) for row in _some([row for row in steps if row >= half] or steps, n_cuts)]
     wanted = [*spread, n_samples - 1, *begun, *_ends_of_gaps(X), 1]
     return list(dict.fromkeys(cut for cut in (first_of_its_time(row, times) for row in wanted) if cut > 0))
 
