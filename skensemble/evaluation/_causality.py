@@ -149,9 +149,9 @@ def check_causality(
         leaks that few rows have.
     tolerance : float, default=1e-4
         How far numbers may move where later rows are removed, as a part of their spread (the distance from the median
-        within which 99 in 100 of them lie): sums round by the size of a batch, single precision in the fifth digit.
-        Where rows are altered the size stays, and a thousandth of it is allowed. Anything but numbers with a fraction
-        is compared exactly; missing equals missing.
+        within which 99 in 100 of them lie): sums round by the size of a batch, in single precision up to the fifth
+        digit. Where rows are altered the size stays, and a thousandth of it is allowed. Anything but numbers with a
+        fraction is compared exactly; missing equals missing.
 
     Returns
     -------
