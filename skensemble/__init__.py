@@ -4,13 +4,14 @@ from skensemble._checks import LookAheadWarning, ModelFailureWarning
 from skensemble._classifier import RegimeAwareEnsembleClassifier
 from skensemble._regressor import RegimeAwareEnsembleRegressor
 from skensemble._scorer import make_regime_scorer
-from skensemble.evaluation import walk_forward
+from skensemble.evaluation import check_causality, walk_forward
 
 __all__ = [
     "LookAheadWarning",
     "ModelFailureWarning",
     "RegimeAwareEnsembleClassifier",
     "RegimeAwareEnsembleRegressor",
+    "check_causality",
     "make_regime_scorer",
     "walk_forward",
 ]

@@ -1,10 +1,21 @@
-"""What would have happened: predictions row by row as they would have been made, and who was better by how much.
+"""What would have happened, and whether anything looks ahead.
 
-The rule that everything here keeps: what is said of a row is made of rows and outcomes that were known at its time.
+One idea: a figure is worth what was known when it was made. One rule: whatever is judged here answers from rows and
+outcomes that were known at its time, and whoever is asked is never changed.
 """
 
+from skensemble.evaluation._causality import check_causality
 from skensemble.evaluation._comparison import Change, change_interval
+from skensemble.evaluation._report import CausalityReport, Move
 from skensemble.evaluation._result import WalkForward
 from skensemble.evaluation._walk_forward import walk_forward
 
-__all__ = ["Change", "WalkForward", "change_interval", "walk_forward"]
+__all__ = [
+    "CausalityReport",
+    "Change",
+    "Move",
+    "WalkForward",
+    "change_interval",
+    "check_causality",
+    "walk_forward",
+]

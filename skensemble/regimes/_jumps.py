@@ -27,10 +27,9 @@ class JumpRegimes(HiddenRegimes):
     and the regime of a row is the one where the cheapest path up to it ends. A row with a missing value costs nothing
     in any regime, so that the regime stays; before the first complete row there is none.
 
-    The cheapest path through a whole batch looks ahead: it jumps at the first odd row, because odd rows follow.
-    Measured on real prices, regimes smoothed over the whole batch (there of a hidden Markov model) turned a Sharpe
-    ratio of 0.61 into 0.79. Here a jump is announced when the rows up to now have paid for it. Centres look ahead
-    too, within the rows of ``fit``: an ensemble learns them anew from the past of each fold.
+    The cheapest path through a whole batch looks ahead: it jumps at the first odd row, because odd rows follow (see
+    `MarkovRegimes` for what that fakes). Here a jump is announced when the rows up to now have paid for it. Centres
+    look ahead too, within the rows of ``fit``: an ensemble learns them anew from the past of each fold.
 
     Rows that are predicted together are history for each other. Where the index of a DataFrame (times, or row numbers
     that increase) says that the rows of ``fit`` came before, the costs carry on from the last of these; an array

@@ -33,9 +33,9 @@ class MarkovRegimes(HiddenRegimes):
     are taken to be independent within a regime.
 
     The likeliest path through a batch (Viterbi) and probabilities given the whole batch (smoothing) look ahead: a row
-    is called calm because calm rows follow. Measured on real prices, smoothed regimes turned a Sharpe ratio of 0.61
-    into 0.79. Neither is on offer here. Parameters look ahead too, within the rows of ``fit``: an ensemble learns them
-    anew from the past of each fold.
+    is called calm because calm rows follow. Holding the S&P 500 on calm days of 2009 to 2018 had a Sharpe ratio of 0.66
+    by filtered regimes and of 1.37 by smoothed ones, which nobody could have had. Neither is on offer here. Parameters
+    look ahead too, within the rows of ``fit``: an ensemble learns them anew from the past of each fold.
 
     Rows that are predicted together are history for each other. Where the index of a DataFrame (times, or row numbers
     that increase) says that the rows of ``fit`` came before, the filter carries on from the last of these; an array
