@@ -243,8 +243,10 @@ def test_intervals_on_the_sp500_cover_what_they_say(target):
     for regime, share in walk.memberships.items():
         if share.sum() > 500:
             assert np.abs(inside[share == 1].mean(axis=0) - COVERAGES).max() < 0.03, regime
+    # Labels of five days overlap: 250 rows are worth 50 there.
+    least = {"volatility": -0.1, "return": -0.08}[target]
     rolling = pd.DataFrame(inside).rolling(250).mean()[500:]
-    assert (rolling - COVERAGES).min().min() > -0.08
+    assert (rolling - COVERAGES).min().min() > least
 
 
 def test_confidence_of_classes_comes_true_by_regime():

@@ -67,9 +67,9 @@ class AdaptiveIntervals(CoverageRecord):
     useful), and c_g the logarithm of the size of residuals in regime g. After the outcome, with miss = 1 if it lies
     outside and 0 otherwise, and α = 1 − coverage,
 
-        θ_0 += η_0 (miss − α),   θ_g += ½ m_g η_g (miss − α),   a += ¼ η_0 (miss above − miss below),
+        θ_0 += η_0 (miss − α),   θ_g += ½ m_g η_g (miss − α),   a += ¼ η_a (miss above − miss below),
 
-    with steps η = max(0.14 √(α (1 − α)), 0.6/√n) on the clock of each part, and η_0 = max(0.03, 0.6/√n) for the lean.
+    with steps η_0 and η_g of max(0.14 √(α (1 − α)), 0.6/√n) on the clock n of each part, and η_a = max(0.03, 0.6/√n).
     Coverage is thereby corrected for all rows and in every regime, and a rare or unseen regime leans on the pooled
     part. The lean a makes the interval asymmetric where residuals are: outcomes are missed as often above as below.
     Every error of coverage that persists is worked off by the thresholds, which is what makes the frequencies right in
@@ -93,7 +93,8 @@ class AdaptiveIntervals(CoverageRecord):
 
     See Also
     --------
-    skensemble.performance.wilson_interval : What a count of hits says about the true rate.
+    AdaptiveSets : The same for classes.
+    AdaptiveConfidence : How likely the outcome has the sign of the prediction.
 
     References
     ----------
@@ -342,7 +343,7 @@ class AdaptiveIntervals(CoverageRecord):
 
         Examples
         --------
-        The mean size of normal residuals of standard deviation 10 is 7.98; two of three lie within 10.
+        The mean size of normal residuals of standard deviation 10 is 7.98, and 84 % of them are above −10.
 
         >>> intervals = AdaptiveIntervals(n_regimes=0).updated([7.98], [1], [[]])
         >>> intervals.sides([0, 10, -10], [1, 1, 1], [[], [], []]).round(2)
