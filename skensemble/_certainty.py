@@ -67,7 +67,7 @@ class Certainty:
             nominal = self.bounds.sides(combined[:, 0], spreads, memberships)
         else:
             limits = self.bounds.stated(memberships)[:, None, :]
-            nominal = combined.max(axis=1)
+            nominal = _probable(combined).max(axis=1)
         return Statement(limits, nominal, self.right.probability(nominal, memberships))
 
     def after(
@@ -112,7 +112,8 @@ class Certainty:
                 errors = (targets - combined)[:, 0]
                 bounds = self.bounds.updated(errors, spreads, memberships, counted, stated=said.limits)
             else:
-                bounds = self.bounds.updated(combined, targets, memberships, counted, stated=said.limits[:, 0])
+                said_of_classes = (_probable(combined), targets, memberships, counted)
+                bounds = self.bounds.updated(*said_of_classes, stated=said.limits[:, 0])
             right = self.right.updated(said.nominal, came, memberships, counted, stated=said.confidence)
             return replace(self, bounds=bounds, right=right)
         rows = slice(max(len(combined) - _MOST_ROWS, 0), None)
@@ -125,14 +126,20 @@ class Certainty:
             bounds, _, scale = self.bounds.followed(errors, spreads, memberships, counted, known=known)
             nominal = side_chances(combined[:, 0], scale)
         else:
-            bounds, _ = self.bounds.followed(combined, targets, memberships, counted, known=known)
-            nominal = combined.max(axis=1)
+            probable = _probable(combined)
+            bounds, _ = self.bounds.followed(probable, targets, memberships, counted, known=known)
+            nominal = probable.max(axis=1)
         right, _ = self.right.followed(nominal, came, memberships, counted, known=known)
         return replace(self, bounds=bounds, right=right)
 
     def reindexed(self, regime_positions: Sequence[int]) -> Certainty:
         """Carry the record over to other regimes."""
         return Certainty(self.bounds.reindexed(regime_positions), self.right.reindexed(regime_positions))
+
+
+def _probable(combined: Array) -> Array:
+    """Combined outputs as probabilities: sums of shares may be a hair above 1, and a model may say what it likes."""
+    return np.clip(combined, 0.0, 1.0)
 
 
 def _right(combined: Array, targets: Array) -> Array:

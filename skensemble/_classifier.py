@@ -198,7 +198,9 @@ class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
         explain : The same, with everything else, for the tracked coverages.
         """
         combined, _, memberships = self._bounded(X, regimes)
-        return self.sets_.sets(combined, memberships, coverage)
+        if combined.shape[1] == 1:
+            return np.ones(combined.shape, dtype=bool)
+        return self.sets_.sets(np.clip(combined, 0.0, 1.0), memberships, coverage)
 
     @property
     def sets_(self) -> AdaptiveSets:

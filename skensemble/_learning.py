@@ -143,7 +143,7 @@ def learned(
         combiner.fit(at_work, record.targets, record.memberships, record.counted, features=record.features)
 
     calibration = None
-    if calibrate:
+    if calibrate and targets.shape[1] > 1:
         combined, calibration = _calibrated(past.get("calibration_"), combined, record, folds)
     sides = class_sides(targets, returns, counted)
     counts = judged & (record.counted > 0)

@@ -161,6 +161,8 @@ class Explanation:
         at = self._tracked(coverage)
         if self.classes is None:
             raise ValueError("possible is for classes; the interval of a number is in interval(coverage).")
+        if len(self.classes) == 1:
+            return np.ones(self.combined.shape, dtype=bool)
         return within_margins(self.combined, self.limits[:, 0, at])
 
     def _tracked(self, coverage: float) -> int:

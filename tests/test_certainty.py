@@ -116,6 +116,38 @@ def test_before_fit_nothing_is_known(classes):
     assert not hasattr(ensemble(classes=True), "predict_interval")
 
 
+class Odd(ClassifierMixin, BaseEstimator):
+    """A classifier whose probabilities are none."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        return np.tile(np.linspace(-0.1, 1.3, len(self.classes_)), (len(X), 1))
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[-1])
+
+
+@every_combiner
+def test_probabilities_that_are_none_sink_nobody(combiner):
+    X, y, regimes = made(classes=True)
+    model = RegimeAwareEnsembleClassifier([("odd", Odd()), ("odder", Odd())], combiner=combiner, cv=2)
+    model.fit(X[:200], y[:200], regimes=regimes[:200]).partial_update(X[200:], y[200:], regimes=regimes[200:])
+    assert ((model.explain(X).confidence >= 0) & (model.explain(X).confidence <= 1)).all()
+    assert model.predict_set(X).any(axis=1).all()
+
+
+@every_combiner
+def test_one_class_alone_is_certain(combiner):
+    X, _, _ = made()
+    model = RegimeAwareEnsembleClassifier([("prior", DummyClassifier())], combiner=combiner, cv=2, calibrate=True)
+    model.fit(X[:100], np.full(100, "up")).partial_update(X[100:110], np.full(10, "up"))
+    assert model.predict_set(X[:3]).tolist() == [[True]] * 3
+    assert model.explain(X[:3]).possible(0.9).tolist() == [[True]] * 3
+
+
 # What is learned.
 
 
