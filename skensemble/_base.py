@@ -30,6 +30,7 @@ from skensemble._compat import CallbackSupport, check_sample_weight, visual_bloc
 from skensemble._composition import NamedParts, pairs
 from skensemble._feedback import (
     Outcomes,
+    certainty_after,
     figures_after,
     recorded_trades,
     said_earlier,
@@ -479,7 +480,13 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         return self
 
     def _learn(self, news: Outcomes) -> None:
-        """Move combiner and ledger by outcomes whose models have been asked."""
+        """Take outcomes whose models have been asked."""
+        moved, combined, weights = self._moved(news)
+        # All at once, so that a copy or a pickle made meanwhile is of one moment.
+        self.__dict__.update(moved, **self._counted(news, combined, weights))
+
+    def _moved(self, news: Outcomes) -> tuple[dict[str, Any], Array, Array]:
+        """What the next prediction depends on, after more outcomes; what had been said of these, and by which weights."""
         combiner = copy(self.combiner_)
         combined, weights = combiner.follow(
             news.said,
@@ -496,14 +503,15 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         detector = self.regime_detector_
         if tells_time(news.features):
             detector = remembered(detector, news.features)
-        # All at once, so that a copy or a pickle made meanwhile is of one moment.
-        self.__dict__.update(
-            figures_after(vars(self), news, combined, weights, sides=self._sides),
-            combiner_=combiner,
-            regime_detector_=detector,
-            learned_until_=latest(self.learned_until_, news.index),
-            _idle=idle_after(self._idle, weights, self.min_weight),
-        )
+        certainty = certainty_after(self._certainty, news, combined, weights)
+        return {"combiner_": combiner, "regime_detector_": detector, "_certainty": certainty}, combined, weights
+
+    def _counted(self, news: Outcomes, combined: Array, weights: Array) -> dict[str, Any]:
+        """What is only counted, after more outcomes."""
+        return figures_after(vars(self), news, combined, weights, sides=self._sides) | {
+            "learned_until_": latest(self.learned_until_, news.index),
+            "_idle": idle_after(self._idle, weights, self.min_weight),
+        }
 
     def _warn_about_hindsight(self, index: Any) -> None:
         """Say so where models are asked about rows that they were trained on."""

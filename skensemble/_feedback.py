@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skensemble._certainty import Statement
+from skensemble._certainty import Certainty, Statement
 from skensemble._checks import shown
 from skensemble._compat import take_rows
 from skensemble.combiners import awake_models, default_loss, equal_weights, weighted_mean
@@ -21,6 +21,7 @@ from skensemble.trades import Trades
 
 __all__ = [
     "Outcomes",
+    "certainty_after",
     "class_sides",
     "figures_after",
     "inferred_frequency",
@@ -101,6 +102,25 @@ class Outcomes:
         """
         return self.those(self.counted > 0)
 
+    def followed_by(self, later: Sequence[Outcomes]) -> Outcomes:
+        """Put more outcomes of the same kind below.
+
+        Parameters
+        ----------
+        later : sequence of Outcomes
+            In time order, with the same fields.
+
+        Returns
+        -------
+        Outcomes
+            Of all rows; without labels and features.
+        """
+        values = {}
+        for field in fields(self):
+            if field.name not in ("index", "features") and getattr(self, field.name) is not None:
+                values[field.name] = np.concatenate([getattr(each, field.name) for each in (self, *later)])
+        return Outcomes(**values)
+
     def those(self, chosen: NDArray[np.bool_]) -> Outcomes:
         """Take some of the rows.
 
@@ -127,6 +147,46 @@ class Outcomes:
         return len(self.targets)
 
 
+def certainty_after(
+    certainty: Certainty,
+    news: Outcomes,
+    combined: Array,
+    weights: Array,
+    known: NDArray[np.bool_] | None = None,
+) -> Certainty:
+    """Learn from more outcomes how sure the ensemble may be.
+
+    Parameters
+    ----------
+    certainty : Certainty
+        What was known so far.
+    news : Outcomes
+        What came true, of rows of positive weight.
+    combined : ndarray of shape (n_samples, n_outputs)
+        What the ensemble had said.
+    weights : ndarray of shape (n_samples, n_models)
+        The weights behind it.
+    known : ndarray of shape (n_samples,), default=None
+        Rows that are on record already and are news to some models only.
+
+    Returns
+    -------
+    Certainty
+        A new one.
+    """
+    if known is not None:
+        news, combined, weights = news.those(~known), combined[~known], weights[~known]
+    return certainty.after(
+        combined,
+        spread(news.said, weights, combined),
+        news.targets,
+        news.memberships,
+        news.counted,
+        said=news.statement,
+        known=news.known,
+    )
+
+
 def figures_after(
     figures: Mapping[str, Any],
     news: Outcomes,
@@ -141,8 +201,7 @@ def figures_after(
     Parameters
     ----------
     figures : mapping of str to object
-        What was counted so far: ``ledger_`` and ``_moments``, the same by group, and ``_certainty``; other entries are
-        not looked at.
+        What was counted so far: ``ledger_`` and ``_moments``, and the same by group; other entries are not looked at.
     news : Outcomes
         What came true, of rows of positive weight.
     combined : ndarray of shape (n_samples, n_outputs)
@@ -168,18 +227,7 @@ def figures_after(
     def moments_after(moments: Array | None, inside: Array) -> Array:
         return outcome_moments(moments, news.targets[new], inside[new], news.counted[new])
 
-    fresh = news if known is None else news.those(~known)
-    spreads = spread(fresh.said, weights[new], combined[new])
     found = {
-        "_certainty": figures["_certainty"].after(
-            combined[new],
-            spreads,
-            fresh.targets,
-            fresh.memberships,
-            fresh.counted,
-            said=fresh.statement,
-            known=fresh.known,
-        ),
         "ledger_": after(figures["ledger_"], news.memberships),
         "group_ledger_": figures["group_ledger_"],
         "_moments": moments_after(figures["_moments"], news.memberships),
@@ -239,7 +287,7 @@ def recorded(
     n_models = said.shape[1]
     awake = awake_models(said)
     loss = default_loss(targets.shape[1])
-    leaders = ledger.leaders(loss(targets, said), sample_weight=counted)
+    leaders = ledger.leaders(loss(targets, said), sample_weight=counted, known=news.known)
     equal = np.where(awake.any(axis=1, keepdims=True), weighted_mean(equal_weights(awake), said), np.nan)
     rivals = [combined, equal, said[np.arange(len(said)), leaders]]
     everyone = np.concatenate([said, np.stack(rivals, axis=1)], axis=1)

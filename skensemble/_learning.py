@@ -15,7 +15,7 @@ from sklearn.base import clone
 from skensemble._carry import Carried, best_models, carry, definition, idle_after, latest, unknown_rows
 from skensemble._certainty import Certainty
 from skensemble._compat import take_rows
-from skensemble._feedback import Outcomes, class_sides, figures_after, inferred_frequency
+from skensemble._feedback import Outcomes, certainty_after, class_sides, figures_after, inferred_frequency
 from skensemble._training import AsleepModel, OutOfFold, Training
 from skensemble.combiners import Combiner, awake_models, default_loss
 from skensemble.intervals import ProbabilityCalibration
@@ -147,17 +147,14 @@ def learned(
         combined, calibration = _calibrated(past.get("calibration_"), combined, record, folds)
     sides = class_sides(targets, returns, counted)
     counts = judged & (record.counted > 0)
-    figures = figures_after(
-        _figures_before(past, carried, names, regimes, targets.shape[1], times, options),
-        replace(record, said=heard).those(counts),
-        combined[counts],
-        weights[counts],
-        sides=sides,
-        known=~fresh[counts],
-    )
+    figures = _figures_before(past, carried, names, regimes, targets.shape[1], times, options)
+    outcomes = (replace(record, said=heard).those(counts), combined[counts], weights[counts])
+    certainty = certainty_after(figures["_certainty"], *outcomes, ~fresh[counts])
+    figures = figures_after(figures, *outcomes, sides=sides, known=~fresh[counts])
     idle = np.zeros(len(names), dtype=np.intp) if carried is None else carried.idle
     until = times[counted > 0] if isinstance(times, pd.DatetimeIndex) else None
     return figures | {
+        "_certainty": certainty,
         "model_names_": tuple(names),
         "regimes_": regimes,
         "combiner_": combiner,

@@ -61,6 +61,17 @@ class Combiner(BaseEstimator, ABC):
 
     regime_weights_: Array
 
+    @property
+    def looks_at_features(self) -> bool:
+        """Whether the rows themselves matter to the answer, and not only what models say of them.
+
+        Returns
+        -------
+        bool
+            False for all but stacking with ``passthrough``.
+        """
+        return False
+
     def fit(
         self,
         predictions: Array,

@@ -91,6 +91,17 @@ class Stacking(Combiner):
         self.passthrough = passthrough
         self.shrinkage = shrinkage
 
+    @property
+    def looks_at_features(self) -> bool:
+        """Whether the rows themselves matter to the answer.
+
+        Returns
+        -------
+        bool
+            As ``passthrough`` says.
+        """
+        return bool(self.passthrough)
+
     def _check_parameters(self) -> None:
         check_number(self.shrinkage, "shrinkage", "Stacking", low=0)
 
@@ -205,16 +216,15 @@ class Stacking(Combiner):
         # A model asleep stands in both ends of the path with the same value, so that it contributes nothing.
         mean = np.where(awake_models(predictions)[:, :, None], self.baseline_, filled)
         n_models = predictions.shape[1]
-        contributions = np.zeros(predictions.shape)
-        for order in (range(n_models), range(n_models)[::-1]):
-            path = mean.copy()
-            before = self._answer(path, memberships, features)
-            for k in order:
-                path[:, k] = filled[:, k]
-                after = self._answer(path, memberships, features)
-                contributions[:, k] += 0.5 * (after - before)
-                before = after
-        return contributions
+        # Two paths from the mean to what was said, one model after the other: in order, and in the opposite one.
+        replaced = np.tri(n_models + 1, n_models, -1, dtype=bool)
+        steps = np.where(np.stack([replaced, replaced[:, ::-1]])[..., None], filled[:, None, None], mean[:, None, None])
+        n_steps = steps.shape[1] * steps.shape[2]
+        rows = np.repeat(np.arange(len(filled)), n_steps)
+        known = None if features is None else take_rows(features, rows)
+        answers = self._answer(steps.reshape(-1, *filled.shape[1:]), memberships[rows], known)
+        moves = np.diff(answers.reshape(*steps.shape[:3], -1), axis=2)
+        return 0.5 * (moves[:, 0] + moves[:, 1, ::-1])
 
     def _resolved(self, n_outputs: int) -> Any:
         """The final estimator, with its default filled in and its kind checked."""

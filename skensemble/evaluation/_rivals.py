@@ -21,12 +21,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
 from skensemble._base import RegimeAwareEnsemble
+from skensemble._carry import latest
 from skensemble._compat import take_rows
 from skensemble._feedback import Outcomes
 from skensemble._inputs import labels_of_groups
 from skensemble._progress import Progress
 from skensemble._training import outputs, shared_training, weight_params
-from skensemble.combiners import awake_models
+from skensemble.combiners import default_loss
 from skensemble.evaluation._schedule import Period, Schedule
 from skensemble.explanation import Explanation, joined, laid_out
 from skensemble.models import label_encoded, needs_label_encoding
@@ -213,7 +214,8 @@ class _Living:
     """One ensemble on its way through the rows.
 
     These are the steps of a loop of ``explain``, ``partial_update(predictions=...)``, ``remember`` and ``fit``, but
-    that the models are asked about a whole period at once, and that nothing is checked twice.
+    that the models are asked about a whole period at once, that nothing is checked twice, and that what is only counted
+    is counted at the end of a period.
     """
 
     def __init__(self, rival: Any, stream: Stream, schedule: Schedule) -> None:
@@ -225,16 +227,23 @@ class _Living:
         self.ensemble.set_params(warm_start=True)
         self.own_regimes = self.ensemble.regime_detector is not None
         self.outcomes = np.asarray(stream.y)
+        self.weight = np.ones(len(self.outcomes)) if stream.sample_weight is None else stream.sample_weight
         self.groups = labels_of_groups(stream.groups, len(self.outcomes))
+        index = getattr(stream.X, "index", None)
+        self.index = index if isinstance(index, pd.Index) else pd.RangeIndex(len(self.outcomes))
         self.said: list[Explanation] = []
-        self.leaders: list[int] = []
+        self.leaders: list[NDArray[np.intp]] = []
         # What has been said and waits for its outcome, by first row; and the first row that waits.
         self.waiting: deque[tuple[int, Explanation]] = deque()
         self.pending = schedule.first
+        # What has been learned from and waits to be counted.
+        self.uncounted: list[tuple[Outcomes, Array, Array]] = []
 
     def retrain(self, period: Period, step: Progress) -> None:
         """Learn from all that is known when a period begins."""
-        self.hand_back(int(self.schedule.known[period.start]))
+        if self.said:
+            self.hand_back(int(self.schedule.known[period.start]))
+            self.count()
         past = self.stream.rows(period.train)
         names = ("sample_weight", "returns", "groups") + (() if self.own_regimes else ("regimes",))
         with step.running(self.ensemble), warnings.catch_warnings():
@@ -243,6 +252,7 @@ class _Living:
             front = self._front()
             features = past.X if front is None else front.fit_transform(past.X, past.y)
             self.ensemble.fit(features, past.y, **past.given(*names))
+        self._read_outcomes()
         # Rows whose outcome is not known yet are not learned from, but they have happened.
         if period.train.stop < period.start:
             self._remember(slice(period.train.stop, period.start))
@@ -252,19 +262,21 @@ class _Living:
         known = self.schedule.known
         rows = slice(period.start, period.stop)
         block = self.stream.rows(rows)
-        front = self._front()
-        features = self.ensemble._validated_rows(block.X if front is None else front.transform(block.X))
-        said = self.ensemble._ask_models(features)
-        memberships = self.ensemble._memberships(features, None if self.own_regimes else block.regimes)
-        index = block.X.index if isinstance(block.X, pd.DataFrame) else pd.RangeIndex(period.start, period.stop)
+        ensemble, front = self.ensemble, self._front()
+        features = ensemble._validated_rows(block.X if front is None else front.transform(block.X))
+        said = ensemble._ask_models(features)
+        memberships = ensemble._memberships(features, None if self.own_regimes else block.regimes)
+        needed = features if ensemble.combiner_.looks_at_features else None
+        self.leaders.append(self._best_so_far(said, rows))
         cuts = period.start + np.flatnonzero(np.diff(known[rows])) + 1
         for start, stop in pairwise([period.start, *cuts.tolist(), period.stop]):
             self.hand_back(int(known[start]))
             here = slice(start - period.start, stop - period.start)
-            piece = self.ensemble._explained(said[here], memberships[here], take_rows(features, here), index[here])
+            asked_with = None if needed is None else take_rows(needed, here)
+            piece = ensemble._explained(said[here], memberships[here], asked_with, self.index[start:stop])
             self.said.append(piece)
             self.waiting.append((start, piece))
-            self.leaders += self._best_so_far(said[here])
+        self.count()
         self._remember(rows)
 
     def hand_back(self, known: int) -> None:
@@ -273,37 +285,68 @@ class _Living:
             start, piece = self.waiting[0]
             end = start + len(piece)
             stop = min(known, end)
-            self._learn(piece[self.pending - start : stop - start], slice(self.pending, stop))
+            whole = (self.pending, stop) == (start, end)
+            self._learn(piece if whole else piece[self.pending - start : stop - start], slice(self.pending, stop))
             self.pending = stop
             if stop == end:
                 self.waiting.popleft()
 
+    def count(self) -> None:
+        """Let ledger and record know of what has been learned from."""
+        if not self.uncounted:
+            return
+        news, combined, weights = zip(*self.uncounted, strict=True)
+        together = news[0].followed_by(news[1:])
+        counted = self.ensemble._counted(together, np.concatenate(combined), np.concatenate(weights))
+        counted["learned_until_"] = latest(self.ensemble.learned_until_, self.index[[self.last_learned]])
+        vars(self.ensemble).update(counted)
+        self.uncounted.clear()
+
     def _learn(self, said: Explanation, rows: slice) -> None:
-        ensemble, stream = self.ensemble, self.stream
-        y, classes = self.outcomes[rows], None
-        weight = np.ones(len(y)) if stream.sample_weight is None else stream.sample_weight[rows]
-        if hasattr(ensemble, "classes_"):
-            classes = ensemble.classes_.tolist()
-            if set(said.classes or ()) - set(classes):
-                return
-            # A class that nobody has been trained on is nothing to be learned from before the next training.
-            known = np.isin(y, ensemble.classes_)
-            y, weight = np.where(known, y, ensemble.classes_[0]), np.where(known, weight, 0.0)
+        ensemble = self.ensemble
+        if set(said.classes or ()) - set(self.classes or ()):
+            return
         news = Outcomes(
-            targets=ensemble._encoded_outcomes(y, len(said)),
-            counted=weight,
-            index=said.index,
-            returns=ensemble._checked_returns(None if stream.returns is None else stream.returns[rows], y),
+            targets=self.targets[rows],
+            counted=self.counts[rows],
+            returns=None if self.returns is None else self.returns[rows],
             groups=None if self.groups is None else self.groups[rows],
-            **ensemble._said_earlier(said, classes),
+            **ensemble._said_earlier(said, self.classes),
         ).counting()
         if len(news):
-            ensemble._learn(news)
+            moved, combined, weights = ensemble._moved(news)
+            vars(ensemble).update(moved)
+            self.uncounted.append((news, combined, weights))
+            self.last_learned = rows.start + int(np.flatnonzero(self.counts[rows] > 0)[-1])
 
-    def _best_so_far(self, said: Array) -> list[int]:
-        """For each row the model, of those that speak, with the least loss until now."""
-        silent = np.where(awake_models(said), 0.0, np.nan)
-        return [int(self.ensemble.ledger_.leaders(row[None])[0]) for row in silent]
+    def _read_outcomes(self) -> None:
+        """Lay out all outcomes as the models of today know them."""
+        ensemble, y, self.classes, self.counts = self.ensemble, self.outcomes, None, self.weight
+        if hasattr(ensemble, "classes_"):
+            self.classes = ensemble.classes_.tolist()
+            # A class that nobody has been trained on is nothing to be learned from before the next training.
+            known = np.isin(y, ensemble.classes_)
+            y, self.counts = np.where(known, y, ensemble.classes_[0]), np.where(known, self.weight, 0.0)
+        self.targets = ensemble._encoded_outcomes(y, len(y))
+        self.returns = ensemble._checked_returns(self.stream.returns, y)
+
+    def _best_so_far(self, said: Array, rows: slice) -> NDArray[np.intp]:
+        """For each row the model, of those that speak, with the least loss of what is known at its time."""
+        models, n_outputs = self.ensemble.model_names_, said.shape[2]
+        before = []
+        for first, piece in self.waiting:
+            known_classes = not set(piece.classes or ()) - set(self.classes or ())
+            earlier = laid_out(piece, models, (), self.classes).member_predictions if known_classes else None
+            nothing = np.full((len(piece), len(models), n_outputs), np.nan)
+            before.append((nothing if earlier is None else earlier)[max(self.pending - first, 0) :])
+        heard = np.concatenate([*before, said])
+        all_rows = slice(rows.stop - len(heard), rows.stop)
+        leaders = self.ensemble.ledger_.leaders(
+            default_loss(n_outputs)(self.targets[all_rows], heard),
+            sample_weight=self.counts[all_rows],
+            known=np.maximum(self.schedule.known[all_rows] - all_rows.start, 0),
+        )
+        return leaders[len(heard) - len(said) :]
 
     def _remember(self, rows: slice) -> None:
         X = take_rows(self.stream.X, rows)
@@ -318,5 +361,5 @@ class _Living:
         """What came of it."""
         whole = joined(self.said)
         whole = laid_out(whole, whole.models, whole.regimes, None if classes is None else classes.tolist())
-        best = whole.member_predictions[np.arange(len(whole)), self.leaders]
+        best = whole.member_predictions[np.arange(len(whole)), np.concatenate(self.leaders)]
         return Lived(whole.combined, self.pipeline, whole, best)

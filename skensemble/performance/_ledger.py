@@ -29,7 +29,7 @@ from skensemble.performance._records import (
     joined_pairs,
     pairs_of,
     pushed,
-    sums_before,
+    sums_after,
 )
 
 __all__ = ["Ledger"]
@@ -137,7 +137,13 @@ class Ledger:
         """Who is judged: the models, then the ensemble and its two plain rivals."""
         return self.models + _BESIDE_MODELS
 
-    def leaders(self, losses: npt.ArrayLike, *, sample_weight: npt.ArrayLike | None = None) -> npt.NDArray[np.intp]:
+    def leaders(
+        self,
+        losses: npt.ArrayLike,
+        *,
+        sample_weight: npt.ArrayLike | None = None,
+        known: npt.NDArray[np.intp] | None = None,
+    ) -> npt.NDArray[np.intp]:
         """Say for every row which single model had the lowest mean loss before it, in the pooled record.
 
         Only models awake on the row may lead. Ties go to the first; so does a start without any record.
@@ -148,6 +154,8 @@ class Ledger:
             Losses of the models on rows in time order, NaN where asleep. The rows are those about to be recorded.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each row; 1 if None.
+        known : ndarray of shape (n_samples,), default=None
+            How many of these rows had an outcome when each was predicted; ``None`` is all rows before.
 
         Returns
         -------
@@ -163,22 +171,26 @@ class Ledger:
         --------
         The first model leads at the start; after its large loss the second does.
 
-        >>> Ledger(["ridge", "forest"], []).leaders([[9, 1], [0, 1], [0, 1]])
+        >>> ledger = Ledger(["ridge", "forest"], [])
+        >>> ledger.leaders([[9, 1], [0, 1], [0, 1]])
         array([0, 1, 1])
+        >>> ledger.leaders([[9, 1], [0, 1], [0, 1]], known=np.array([0, 0, 1]))
+        array([0, 0, 1])
         """
         n_models = len(self.models)
         losses = read_table(losses, "losses", (None, n_models), "one column per model")
         weights = row_weights(sample_weight, len(losses))
         record = self._lifetime[:, -1, :n_models]
         waiting = self._pending[:, len(self.regimes) :]
-        weights = np.concatenate([waiting[:, 0], weights])[:, None]
-        losses = np.concatenate([waiting[:, 1 : 1 + n_models], losses])
-        awake = np.isfinite(losses)
-        weight = sums_before(record[WEIGHTS][LOSS], weights * awake)
-        total = sums_before(record[TOTALS][LOSS], weights * np.where(awake, losses, 0.0))
+        counted = np.concatenate([waiting[:, 0], weights])[:, None]
+        everything = np.concatenate([waiting[:, 1 : 1 + n_models], losses])
+        heard = np.isfinite(everything)
+        before = len(waiting) + (np.arange(len(losses)) if known is None else known)
+        weight = sums_after(record[WEIGHTS][LOSS], counted * heard)[before]
+        total = sums_after(record[TOTALS][LOSS], counted * np.where(heard, everything, 0.0))[before]
         no_record = np.finfo(float).max
         mean = np.divide(total, weight, out=np.full_like(total, no_record), where=weight > 0)
-        return np.argmin(np.where(awake, mean, np.inf), axis=1)[len(waiting) :]
+        return np.argmin(np.where(np.isfinite(losses), mean, np.inf), axis=1)
 
     def updated(
         self,

@@ -27,7 +27,7 @@ __all__ = [
     "joined_pairs",
     "pairs_of",
     "pushed",
-    "sums_before",
+    "sums_after",
 ]
 
 # Below this share of the mean, a standard deviation is what rounding left behind.
@@ -186,6 +186,6 @@ def figures_of(record: Array, periods_per_year: float | None) -> dict[str, Array
     }
 
 
-def sums_before(start: Array, rows: Array) -> Array:
-    """Add up the rows strictly before each row, one after the other as the record does."""
-    return np.add.accumulate(np.concatenate([start[None], rows]), axis=0)[:-1]
+def sums_after(start: Array, rows: Array) -> Array:
+    """Add up the rows one after the other as the record does: the sum after none of them, after one, and so on."""
+    return np.add.accumulate(np.concatenate([start[None], rows]), axis=0)
