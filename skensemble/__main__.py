@@ -84,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _progress("")
     print(_opening(next(iter(walks.values()))))
     for target, walked in walks.items():
-        print("", _table(target, walked), "", _weights(walked), "", _verdict(target, walked), sep="\n")
+        print("", _table(target, walked), "", _weights(walked), "", _words_kept(target, walked), sep="\n")
+        print("", _verdict(target, walked), sep="\n")
     if asked.save is not None:
         draw(walks, asked.save)
         print("", f"The picture is in {asked.save}.", sep="\n")
@@ -239,6 +240,30 @@ def _weights(walked: WalkForward) -> str:
         cells = [f"{100 * now.loc[model, regime]:>9.0f}" for regime in REGIMES]
         lines.append(f" {model:<{NAME - 5}}{''.join(cells)}   " + "".join(f"{100 * w:>4.0f}" for w in by_year[model]))
     return "\n".join(lines)
+
+
+def _words_kept(target: str, walked: WalkForward) -> str:
+    """How often outcomes were within what dynamic stated of them before."""
+    said, came = walked.explanations["dynamic"], walked.outcome.to_numpy()
+    inside = {"all days": np.ones(len(walked), dtype=bool)}
+    inside |= {regime: (walked.regimes == regime).to_numpy() for regime in REGIMES}
+    lines = [
+        "How often outcomes were within the intervals that dynamic had stated, in %",
+        f"{'asked':>{NAME - 5}}" + "".join(f"{name:>12}" for name in inside),
+    ]
+    for coverage in said.coverages:
+        low, high = said.interval(coverage).T
+        held = (low <= came) & (came <= high)
+        cells = "".join(f"{100 * held[rows].mean():>12.1f}" for rows in inside.values())
+        lines.append(f"{100 * coverage:>{NAME - 5}.0f}{cells}")
+    if target == "return":
+        right = walked.wins["dynamic"] if walked.wins is not None else came
+        lines.append(f"Its side was said to be right with {_mean(said.confidence)}, and was on {_mean(right)} of days.")
+    return "\n".join(lines)
+
+
+def _mean(values: Any) -> str:
+    return f"{100 * np.nanmean(values):.1f} %"
 
 
 def _verdict(target: str, walked: WalkForward) -> str:

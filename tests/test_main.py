@@ -150,6 +150,19 @@ def test_the_last_lines_say_no_more_than_the_intervals(printed, walks, target):
     assert ("Sharpe (95 %)" in text) == (target == "return")
 
 
+@pytest.mark.parametrize("target", _demo.HORIZONS)
+def test_it_says_whether_its_intervals_held(printed, walks, target):
+    text = section(printed[1], target).partition("How often outcomes were within")[2]
+    said, came = walks[target].explanations["dynamic"], walks[target].outcome
+    for coverage in said.coverages:
+        (cells,) = re.findall(rf"^ +{100 * coverage:.0f}( +[0-9. ]+)$", text, flags=re.MULTILINE)
+        low, high = said.interval(coverage).T
+        held = (low <= came) & (came <= high)
+        own = [held.mean(), *(held[walks[target].regimes == regime].mean() for regime in _demo.REGIMES)]
+        assert [float(cell) for cell in cells.split()] == pytest.approx([100 * share for share in own], abs=0.051)
+    assert ("said to be right" in text) == (target == "return")
+
+
 def test_sentences_follow_the_intervals():
     below, above, around = (-0.2, -0.3, -0.1), (0.2, 0.1, 0.3), (0.0, -0.1, 0.1)
     say = __main__._plainly
