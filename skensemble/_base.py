@@ -486,7 +486,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         self.__dict__.update(moved, **self._counted(news, combined, weights))
 
     def _moved(self, news: Outcomes) -> tuple[dict[str, Any], Array, Array]:
-        """What the next prediction depends on, after more outcomes; and what had been said of these by which weights."""
+        """What the next prediction depends on, after more outcomes; and what was said of these by which weights."""
         combiner = copy(self.combiner_)
         combined, weights = combiner.follow(
             news.said,
