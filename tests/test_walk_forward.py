@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -20,6 +21,7 @@ from skensemble import (
     RegimeAwareEnsembleRegressor,
     walk_forward,
 )
+from skensemble._compat import CallbackSupport
 from skensemble.evaluation import change_interval
 from skensemble.evaluation._schedule import make_schedule
 from skensemble.losses import AbsoluteLoss
@@ -426,7 +428,6 @@ def test_rows_of_weight_zero_count_nowhere():
 @pytest.mark.parametrize("kind", ["array", "list", "polars"])
 def test_any_table_will_do(kind):
     X, y, regimes = made()
-    polars = pytest.importorskip("polars") if kind == "polars" else None
     given = {
         "array": lambda: (X.to_numpy(), y.to_numpy()),
         "list": lambda: (X.to_numpy().tolist(), y.tolist()),
@@ -465,9 +466,8 @@ def test_side_by_side_is_one_after_the_other():
     pd.testing.assert_frame_equal(one.predictions, two.predictions, check_exact=True)
 
 
+@pytest.mark.skipif(not hasattr(CallbackSupport, "set_callbacks"), reason="scikit-learn 1.9 has callbacks")
 def test_callbacks_hear_of_every_training():
-    pytest.importorskip("sklearn.callback", reason="scikit-learn 1.9")
-
     class Listener:
         heard: list
 
