@@ -142,7 +142,7 @@ def test_the_last_lines_say_no_more_than_the_intervals(printed, walks, target):
     for words, rival in against.items():
         (sentence,) = re.findall(rf"^ Against {words}: (.*)\.$", text, flags=re.MULTILINE)
         for combiner in _demo.COMBINERS:
-            _, low, high = change_interval(losses[combiner], losses[rival])
+            _, low, high, _ = change_interval(losses[combiner], losses[rival])
             (part,) = [part for part in sentence.split("; ") if combiner in part or "any" in part]
             claim = "less loss" if high < 0 else "more loss" if low > 0 else "chance"
             assert claim in part
