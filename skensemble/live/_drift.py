@@ -1,0 +1,78 @@
+"""Whether losses have become larger: a test that may be looked at after every outcome."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["drift_p_value"]
+
+_STAKES = np.array([0.25, 0.5, 1.0])
+_BLOCK = 512
+
+
+def drift_p_value(losses: npt.ArrayLike) -> float:
+    r"""How surprising it would be that losses grew as much as they did, if nothing had changed.
+
+    Each loss is ranked among those before it; as long as nothing changes, its rank is as likely to be one as any other.
+    A gambler who owns 1 bets on high ranks: on :math:`p_n`, the share of earlier losses above this one (of equal ones
+    a share of their own, drawn with a fixed seed), he is paid :math:`1 + s (1 - 2 p_n)` for each unit, with stakes s of
+    1/4, 1/2 and 1. Since nobody knows when a change would begin, he sets aside the share
+    :math:`1 / (t (t + 1))` of his money for bets that begin at outcome t. Fair bets do not make rich: with
+    exchangeable losses, the chance that he ever owns 1/α is at most α (Ville's inequality), however often one looks.
+
+    Parameters
+    ----------
+    losses : array-like of shape (n_samples,)
+        Losses as they became known.
+
+    Returns
+    -------
+    float
+        1 over the most that he has owned so far: a p-value that holds at every moment. 1 without outcomes.
+
+    Notes
+    -----
+    Losses that come in clusters, as those of volatile days do, are not exchangeable: then alarms are more frequent than
+    the level says, and mean "these days are unlike those before", not always "the models have become worse".
+
+    References
+    ----------
+    Vovk, V. (2021). Testing randomness online. Statistical Science 36(4), 595-611.
+
+    Shin, J., Ramdas, A. & Rinaldo, A. (2024). E-detectors: a nonparametric framework for sequential change detection.
+    New England Journal of Statistics in Data Science 2(2), 229-260: mixing over the moment of the change.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> losses = np.random.default_rng(0).exponential(size=300)
+    >>> drift_p_value(losses) > 0.05, drift_p_value(np.append(losses, 3 * losses[:100])) < 0.001
+    (True, True)
+    """
+    ranks = _shares_above(np.asarray(losses, dtype=float))
+    owned, most, aside = np.zeros(len(_STAKES)), 1.0, 1.0
+    for n, factors in enumerate(1.0 + _STAKES * (1.0 - 2.0 * ranks[:, None]), start=1):
+        begun = 1.0 / (n * (n + 1.0))
+        aside -= begun
+        owned = (owned + begun / len(_STAKES)) * factors
+        most = max(most, float(owned.sum()) + aside)
+        if most > 1e300:
+            break
+    return 1.0 / most
+
+
+def _shares_above(losses: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Which share of each loss and those before it are above it; of equal ones, itself among them, a random part."""
+    n = len(losses)
+    above, equal = np.zeros(n), np.ones(n)
+    earlier = np.empty(0)
+    for start in range(0, n, _BLOCK):
+        block = losses[start : start + _BLOCK]
+        low, high = (np.searchsorted(earlier, block, side=side) for side in ("left", "right"))
+        inside = np.tri(len(block), k=-1, dtype=bool)
+        above[start : start + _BLOCK] = len(earlier) - high + ((block > block[:, None]) & inside).sum(axis=1)
+        equal[start : start + _BLOCK] += high - low + ((block == block[:, None]) & inside).sum(axis=1)
+        earlier = np.sort(np.append(earlier, block), kind="stable")
+    part = np.random.default_rng(0).uniform(size=n)
+    return (above + part * equal) / np.arange(1, n + 1)
