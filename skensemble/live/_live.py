@@ -7,8 +7,8 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from copy import copy
 from typing import Any, Self
 
@@ -433,7 +433,7 @@ class LiveEnsemble:
         description, features = kept
         numbers = [number for number, known in self._layouts.items() if known == layout]
         values = self._keeps_values or hasattr(self._detector, "remember")
-        with self._journal.writing("keep a prediction") as journal:
+        with self._writing("keep a prediction") as journal:
             for each in ids if given else ():
                 known = journal.said(each)
                 if known is not None:
@@ -451,6 +451,18 @@ class LiveEnsemble:
             )
         self._layouts[number] = layout
         self._n_remembered += len(ids)
+
+    @contextmanager
+    def _writing(self, what: str) -> Iterator[Journal]:
+        """Write all of it or nothing; where it failed, the journal decides what has happened."""
+        try:
+            with self._journal.writing(what) as journal:
+                yield journal
+        except JournalError:
+            with suppress(JournalError), self._journal.reading() as journal:
+                if (journal.last_arrival(), journal.last_prediction()) != (self._arrival, self._n_remembered):
+                    self._load(journal)
+            raise
 
     def _check_writable(self, what: str) -> None:
         if self._journal.closed or self._journal.read_only:
@@ -581,7 +593,7 @@ class LiveEnsemble:
                     window.insert(news[-1])
             if not news:
                 return False
-            with self._journal.writing("take an outcome") as journal:
+            with self._writing("take an outcome") as journal:
                 for event in news:
                     journal.record(event.entry)
             self._heard = news[-1].entry.at
@@ -621,6 +633,10 @@ class LiveEnsemble:
         for event in news:
             self._replay.insert(event)
         self._arrival = news[-1].entry.arrival
+        if self._replay.n_waiting <= len(news):
+            # In order: learned from at once, so that the next prediction need not wait. What makes the fold go back
+            # waits for it, since more may come.
+            self._replay.now()
         if self._arrival - self._snapshot_arrival >= self._snapshot_every:
             # The journal holds everything: a snapshot that fails is written another time.
             with suppress(JournalError):
@@ -690,7 +706,7 @@ class LiveEnsemble:
             detector = fitted.regime_detector_
             if hasattr(detector, "remember"):
                 detector = self._with_rows(detector, self._journal, 0)
-            with self._journal.writing("adopt an ensemble") as journal:
+            with self._writing("adopt an ensemble") as journal:
                 journal.add_version(version, made, made_with(), blob)
                 journal.record(entry)
             self._versions[version] = made, fitted

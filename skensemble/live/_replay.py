@@ -146,12 +146,17 @@ class Replay:
         """The moment before the first event of the window."""
         return self._moments[0]
 
+    @property
+    def n_waiting(self) -> int:
+        """Number of events that have not been learned from yet."""
+        return len(self.window.events) - self._moments[-1].n_events
+
     def insert(self, event: Event) -> None:
         """Sort an event in; it is learned from when somebody asks, or when too many wait."""
         before = self.window.insert(event)
         while self._moments[-1].n_events > before:
             self._moments.pop()
-        if len(self.window.events) - self._moments[-1].n_events > self.window.n_least + _MOST_WAITING:
+        if self.n_waiting > self.window.n_least + _MOST_WAITING:
             self.now()
 
     def now(self) -> Moment:

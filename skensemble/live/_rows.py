@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
@@ -46,8 +47,11 @@ def rows_of(x: Any, names: Sequence[str] | None) -> Any:
                 f"x of LiveEnsemble.predict names columns, but the ensemble was fitted on rows without names; got "
                 f"{shown(x)}. Pass the values in the order of fit."
             )
-        known = [name for name in names if name in x]
-        return pd.DataFrame([{name: x[name] for name in [*known, *(name for name in x if name not in names)]}])
+        ordered = [*(name for name in names if name in x), *(name for name in x if name not in names)]
+        values = [x[name] for name in ordered]
+        if all(isinstance(value, float) for value in values):
+            return pd.DataFrame(np.array([values], dtype=float), columns=pd.Index(ordered, dtype=object))
+        return pd.DataFrame([dict(zip(ordered, values, strict=True))])
     if hasattr(x, "columns") or hasattr(x, "indptr"):
         return x
     try:
@@ -98,6 +102,8 @@ def moment(at: Any, name: str = "at") -> int:
         if isinstance(at, (bool, float, complex)):
             raise TypeError
         time = pd.Timestamp(at)
+        if time is pd.NaT:
+            raise ValueError
         time = time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
         return int(time.as_unit("ns").value)
     except (TypeError, ValueError, OverflowError, AttributeError):
@@ -146,18 +152,15 @@ def packed_rows(X: Any) -> tuple[str, list[bytes]]:
         values = [_plain(column) for column in table.T]
         about = {"types": [table.dtype.str]}
         return _text(about), [_text(row).encode() for row in zip(*values, strict=True)]
-    index = times_of(X)
-    about = {
-        "names": [_plain_name(name) for name in X.columns],
-        "types": [str(X.iloc[:, k].dtype) for k in range(X.shape[1])],
-        "categories": [
-            _plain(X.iloc[:, k].cat.categories) if isinstance(X.iloc[:, k].dtype, pd.CategoricalDtype) else None
-            for k in range(X.shape[1])
-        ],
-        "index": str((X.index if index is None else index).dtype),
-    }
-    columns = [_plain(X.index if index is None else index), *(_plain(X.iloc[:, k]) for k in range(X.shape[1]))]
-    return _text(about), [_text(row).encode() for row in zip(*columns, strict=True)]
+    times = times_of(X)
+    index = X.index if times is None else times
+    types = tuple(X.dtypes)
+    about = _description(tuple(X.columns), types, index.dtype)
+    if types and isinstance(types[0], np.dtype) and types[0].kind in "fiub" and types.count(types[0]) == len(types):
+        rows = zip(_plain(index), *X.to_numpy().T.tolist(), strict=True)
+    else:
+        rows = zip(_plain(index), *(_plain(X.iloc[:, k]) for k in range(X.shape[1])), strict=True)
+    return about, [_text(row).encode() for row in rows]
 
 
 def unpacked_rows(description: str, rows: Sequence[bytes]) -> Any:
@@ -182,6 +185,21 @@ def digest(description: str, row: bytes) -> bytes:
     return hashlib.sha256(description.encode() + b"\n" + row).digest()
 
 
+@lru_cache(maxsize=64)
+def _description(names: tuple[Any, ...], types: tuple[Any, ...], index: Any) -> str:
+    """What rows of a frame have in common."""
+    return _text(
+        {
+            "names": [_plain_name(name) for name in names],
+            "types": [str(each) for each in types],
+            "categories": [
+                _plain(each.categories) if isinstance(each, pd.CategoricalDtype) else None for each in types
+            ],
+            "index": str(index),
+        }
+    )
+
+
 def _text(values: Any) -> str:
     return json.dumps(values, separators=(",", ":"))
 
@@ -201,10 +219,8 @@ def _plain(values: Any) -> list[Any]:
         return pd.Series(values).cat.codes.tolist()
     if getattr(dtype, "kind", "O") == "M":
         return pd.DatetimeIndex(values).as_unit("ns").asi8.tolist()
-    if getattr(dtype, "kind", "O") in "fiub":
-        return (
-            values.tolist() if isinstance(dtype, np.dtype) else [None if value is pd.NA else value for value in values]
-        )
+    if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
+        return values.tolist()
     plain = [value.item() if isinstance(value, np.generic) else None if value is pd.NA else value for value in values]
     strange = [value for value in plain if not (value is None or isinstance(value, (str, bool, int, float)))]
     if strange:
