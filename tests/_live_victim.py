@@ -135,7 +135,7 @@ def main(folder, n_kills, seed):
             assert live.to_frame().equals(twin.to_frame())
             assert live.health().n_late == twin.health().n_late
         first = 1 + max([first, *(number for kind, number in [*done, *about] if kind == "predict")])
-    print(n_kills, n_calls, n_open, twin.version)
+    sys.stdout.write(f"{n_kills} {n_calls} {n_open} {twin.version}\n")
 
 
 if __name__ == "__main__":

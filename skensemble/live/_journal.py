@@ -203,8 +203,8 @@ class Journal:
         if self.read_only:
             raise JournalError(f"{self.path} is open for reading only: cannot {what}.")
         with self._speaking(what):
-            self._do("BEGIN IMMEDIATE")
             try:
+                self._do("BEGIN IMMEDIATE")
                 yield self
                 self._do("COMMIT")
             except BaseException:
