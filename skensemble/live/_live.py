@@ -580,7 +580,8 @@ class LiveEnsemble:
         with self._lock:
             self._check_writable("take an outcome")
             ensemble, made = self._now(), self._clock()
-            window, news = self._replay.window.copied(), []
+            window = self._replay.window.copied()
+            news: list[Event] = []
             for each, *outcome in zip(ids, *columns.values(), strict=True):
                 said = self._found(each)
                 for entry in self._entries(ensemble, said, *outcome):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ class LivePrediction(Explanation):
 
     Parameters
     ----------
+    {explained}
     ids : tuple of str
         Under what each row stands in the journal.
     at : DatetimeIndex
@@ -88,6 +89,14 @@ class LivePrediction(Explanation):
         if len(self) != 1:
             return f"{super().__repr__()}, {about}"
         return f"{self.ids[0]!r} at {self.at[0]:%Y-%m-%d %H:%M:%S}, {about}\n{super().__repr__()}"
+
+
+def _explained() -> str:
+    """What an Explanation says of its parameters."""
+    return (Explanation.__doc__ or "").partition("----------\n")[2].partition("\n\n    Examples")[0].strip()
+
+
+LivePrediction.__doc__ = (LivePrediction.__doc__ or "").replace("{explained}", _explained())
 
 
 class Layout(NamedTuple):
@@ -166,7 +175,3 @@ class Layout(NamedTuple):
             ("nominal", ()),
             ("limits", (self.n_limits, len(self.coverages))),
         ]
-
-
-# What a LivePrediction has of its Explanation.
-EXPLAINED = tuple(field.name for field in fields(Explanation))

@@ -206,7 +206,7 @@ def taken_over(before: RegimeAwareEnsemble, fitted: RegimeAwareEnsemble) -> Regi
     """A fitted ensemble with the record of the one before it, where both know the same classes."""
     after = copy(fitted)
     if _classes(before) == _classes(fitted):
-        vars(after).update(transplanted(vars(before), vars(fitted)))
+        after.__dict__.update(transplanted(vars(before), vars(fitted)))
     return after
 
 
@@ -223,7 +223,7 @@ def moving(ensemble: RegimeAwareEnsemble) -> dict[str, Any]:
 def moved(ensemble: RegimeAwareEnsemble, state: Mapping[str, Any]) -> RegimeAwareEnsemble:
     """The ensemble with what it has learned."""
     after = copy(ensemble)
-    vars(after).update(state)
+    after.__dict__.update(state)
     return after
 
 

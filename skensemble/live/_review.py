@@ -95,7 +95,7 @@ def compared(
         moved, combined, _ = candidate._moved(news)
         losses.append(loss_of(targets, combined))
         candidate = copy(candidate)
-        vars(candidate).update(moved)
+        candidate.__dict__.update(moved)
     if not losses:
         return Change(float("nan"), float("nan"), float("nan"), "too few rows")
     return change_interval(np.concatenate(losses), [entry.loss or 0.0 for entry, _ in rows])

@@ -50,7 +50,7 @@ def rows_of(x: Any, names: Sequence[str] | None) -> Any:
         ordered = [*(name for name in names if name in x), *(name for name in x if name not in names)]
         values = [x[name] for name in ordered]
         if all(isinstance(value, float) for value in values):
-            return pd.DataFrame(np.array([values], dtype=float), columns=pd.Index(ordered, dtype=object))
+            return pd.DataFrame(np.array([values], dtype=float), columns=_object_index(ordered))
         return pd.DataFrame([dict(zip(ordered, values, strict=True))])
     if hasattr(x, "columns") or hasattr(x, "indptr"):
         return x
@@ -65,8 +65,13 @@ def rows_of(x: Any, names: Sequence[str] | None) -> Any:
             f"got {shown(x)}."
         )
     if names is not None and table.shape[1] == len(names):
-        return pd.DataFrame(table, columns=pd.Index(names, dtype=object))
+        return pd.DataFrame(table, columns=_object_index(names))
     return table
+
+
+def _object_index(names: Sequence[Any]) -> pd.Index[Any]:
+    """Names as an index that keeps them as they are."""
+    return pd.Index(list(names), dtype=object)
 
 
 def checked_ids(ids: Any, n_rows: int) -> tuple[str, ...]:
@@ -102,7 +107,7 @@ def moment(at: Any, name: str = "at") -> int:
         if isinstance(at, (bool, float, complex)):
             raise TypeError
         time = pd.Timestamp(at)
-        if time is pd.NaT:
+        if pd.isna(time):
             raise ValueError
         time = time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
         return int(time.as_unit("ns").value)
@@ -155,12 +160,12 @@ def packed_rows(X: Any) -> tuple[str, list[bytes]]:
     times = times_of(X)
     index = X.index if times is None else times
     types = tuple(X.dtypes)
-    about = _description(tuple(X.columns), types, index.dtype)
+    description = _description(tuple(X.columns), types, index.dtype)
     if types and isinstance(types[0], np.dtype) and types[0].kind in "fiub" and types.count(types[0]) == len(types):
         rows = zip(_plain(index), *X.to_numpy().T.tolist(), strict=True)
     else:
         rows = zip(_plain(index), *(_plain(X.iloc[:, k]) for k in range(X.shape[1])), strict=True)
-    return about, [_text(row).encode() for row in rows]
+    return description, [_text(row).encode() for row in rows]
 
 
 def unpacked_rows(description: str, rows: Sequence[bytes]) -> Any:
