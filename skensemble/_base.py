@@ -24,7 +24,7 @@ from sklearn.utils.validation import (
 )
 
 from skensemble._carry import definition, folds_with_news, idle_after, latest, resting_models
-from skensemble._certainty import Certainty
+from skensemble._certainty import Certainty, probable
 from skensemble._checks import LookAheadWarning, ModelFailureWarning, check_choice, check_columns, check_number, shown
 from skensemble._compat import CallbackSupport, check_sample_weight, visual_block, with_callbacks
 from skensemble._composition import NamedParts, pairs
@@ -52,7 +52,7 @@ from skensemble._progress import listened_to
 from skensemble._training import AsleepModel, OutOfFold, Training, outputs, seeded, train, weight_params
 from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedVoting
 from skensemble.explanation import Explanation, agreement, spread
-from skensemble.intervals import AdaptiveConfidence
+from skensemble.intervals import AdaptiveConfidence, ProbabilityCalibration
 from skensemble.performance import Ledger
 from skensemble.regimes import (
     detect,
@@ -192,6 +192,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     estimators: list[Any] | None
     classes_: NDArray[Any]
     combiner_: Combiner
+    calibration_: ProbabilityCalibration | None
     ledger_: Ledger
     learned_until_: Any
     trained_until_: Any
@@ -497,14 +498,24 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             known=news.known,
             features=news.features,
         )
-        combined = self._calibrated(combined)
+        calibration = self.calibration_
+        if calibration is not None:
+            combined, calibration = calibration.followed(
+                probable(combined), news.targets, news.counted, known=news.known
+            )
         if news.combined is not None and news.weights is not None:
             combined, weights = news.combined, news.weights
         detector = self.regime_detector_
         if tells_time(news.features):
             detector = remembered(detector, news.features)
         certainty = certainty_after(self._certainty, news, combined, weights)
-        return {"combiner_": combiner, "regime_detector_": detector, "_certainty": certainty}, combined, weights
+        moved = {
+            "combiner_": combiner,
+            "calibration_": calibration,
+            "regime_detector_": detector,
+            "_certainty": certainty,
+        }
+        return moved, combined, weights
 
     def _counted(self, news: Outcomes, combined: Array, weights: Array) -> dict[str, Any]:
         """What is only counted, after more outcomes."""
@@ -924,7 +935,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
 
     def _calibrated(self, combined: Array) -> Array:
         """Combined outputs as they are said."""
-        return combined
+        return combined if self.calibration_ is None else self.calibration_.calibrated(probable(combined))
 
     def _memberships(self, X: Any, regimes: Any) -> Array:
         check_same_times(X, regimes, "regimes")

@@ -17,7 +17,7 @@ from skensemble._base import ATTRIBUTES, COVERAGES, PARAMETERS, RegimeAwareEnsem
 from skensemble._checks import shown
 from skensemble._inputs import known_outcomes
 from skensemble.combiners import Combiner
-from skensemble.intervals import AdaptiveSets, ProbabilityCalibration
+from skensemble.intervals import AdaptiveSets
 from skensemble.models import documented
 
 __all__ = ["RegimeAwareEnsembleClassifier"]
@@ -30,15 +30,15 @@ __all__ = ["RegimeAwareEnsembleClassifier"]
         extra="""
 calibrate : bool, default=False
     Whether combined probabilities are made as sharp and as level as out-of-fold outcomes say
-    (`ProbabilityCalibration`): learned in time order, and left alone where the log loss of later folds would not have
-    been lower for it.""",
+    (`ProbabilityCalibration`): learned in time order, anew with every fit from what has come true since the first, and
+    left alone as long as the log loss of later rows would not have been lower for it.""",
     ),
     attributes=ATTRIBUTES
     + """
 classes_ : ndarray of shape (n_classes,)
     Class labels, sorted.
 calibration_ : ProbabilityCalibration or None
-    What is done to combined probabilities; ``None`` without ``calibrate``.
+    What is done to combined probabilities, and the outcomes that say so; ``None`` without ``calibrate``.
 sets_ : AdaptiveSets
     What is known about which classes come true beside the likeliest; its ``coverage_frame(regimes_)`` says how often
     they were within the sets stated.
@@ -90,7 +90,6 @@ class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
     """
 
     _task = "classifier"
-    calibration_: ProbabilityCalibration | None
 
     def __init__(
         self,
@@ -268,7 +267,4 @@ class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
             raise ValueError(f"calibrate of {type(self).__name__} must be True or False; got {shown(self.calibrate)}.")
 
     def _calibrates(self) -> bool:
-        return self.calibrate
-
-    def _calibrated(self, combined: NDArray[np.float64]) -> NDArray[np.float64]:
-        return combined if self.calibration_ is None else self.calibration_.calibrated(combined)
+        return self.calibrate and len(self.classes_) > 1

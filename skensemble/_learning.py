@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from skensemble._carry import Carried, best_models, carry, definition, idle_after, latest, unknown_rows
-from skensemble._certainty import Certainty
+from skensemble._certainty import Certainty, probable
 from skensemble._compat import take_rows
 from skensemble._feedback import Outcomes, certainty_after, class_sides, figures_after, inferred_frequency
 from skensemble._training import AsleepModel, OutOfFold, Training
@@ -143,8 +143,9 @@ def learned(
         combiner.fit(at_work, record.targets, record.memberships, record.counted, features=record.features)
 
     calibration = None
-    if calibrate and targets.shape[1] > 1:
-        combined, calibration = _calibrated(past.get("calibration_"), combined, record, folds)
+    if calibrate:
+        before = None if carried is None else carried.calibration
+        combined, calibration = _calibrated(before, combined, record, folds, fresh)
     sides = class_sides(targets, returns, counted)
     counts = judged & (record.counted > 0)
     figures = _figures_before(past, carried, names, regimes, targets.shape[1], times, options)
@@ -195,13 +196,23 @@ def _said_forward(
 
 
 def _calibrated(
-    before: ProbabilityCalibration | None, combined: Array, record: Outcomes, folds: NDArray[np.intp]
+    before: ProbabilityCalibration | None,
+    combined: Array,
+    record: Outcomes,
+    folds: NDArray[np.intp],
+    fresh: NDArray[np.bool_],
 ) -> tuple[Array, ProbabilityCalibration]:
     """Combined probabilities as they would have been said, and what is done to later ones."""
+
+    def learned_by(calibration: ProbabilityCalibration, rows: NDArray[np.bool_]) -> tuple[Array, Any]:
+        news = record.those(rows)
+        said = probable(combined[rows])
+        return calibration.learned_forward(said, news.targets, folds[rows], news.counted, known=news.known)
+
+    said, calibration = learned_by(ProbabilityCalibration(record.targets.shape[1]), np.ones(len(record), dtype=bool))
     if before is not None:
-        return before.calibrated(combined), before
-    unknown = ProbabilityCalibration(record.targets.shape[1])
-    return unknown.learned_forward(combined, record.targets, folds, record.counted, known=record.known)
+        said[fresh], calibration = learned_by(before, fresh)
+    return said, calibration
 
 
 def _figures_before(

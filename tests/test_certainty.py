@@ -6,9 +6,10 @@ from copy import deepcopy
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDClassifier
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -16,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor, walk_forward
+from skensemble.combiners import Stacking
 from skensemble.datasets import load_sp500, make_regime_classification
 
 N = 400
@@ -131,9 +133,11 @@ class Odd(ClassifierMixin, BaseEstimator):
 
 
 @every_combiner
-def test_probabilities_that_are_none_sink_nobody(combiner):
+@pytest.mark.parametrize("calibrate", [False, True])
+def test_probabilities_that_are_none_sink_nobody(combiner, calibrate):
     X, y, regimes = made(classes=True)
-    model = RegimeAwareEnsembleClassifier([("odd", Odd()), ("odder", Odd())], combiner=combiner, cv=2)
+    models = [("odd", Odd()), ("odder", Odd())]
+    model = RegimeAwareEnsembleClassifier(models, combiner=combiner, cv=2, calibrate=calibrate)
     model.fit(X[:200], y[:200], regimes=regimes[:200]).partial_update(X[200:], y[200:], regimes=regimes[200:])
     assert ((model.explain(X).confidence >= 0) & (model.explain(X).confidence <= 1)).all()
     assert model.predict_set(X).any(axis=1).all()
@@ -391,18 +395,167 @@ def test_calibration_knows_no_later_outcome():
     assert not np.array_equal(one.combined[~same], other.combined[~same])
 
 
-def test_calibration_survives_a_retrain_and_comes_with_one():
-    X, y, regimes = market()
-    models = [("bold", Bold())]
-    model = RegimeAwareEnsembleClassifier(models, combiner="dynamic", calibrate=True, warm_start=True)
-    model.fit(X[:900], y[:900], regimes=regimes[:900])
-    kept = model.calibration_
-    assert model.fit(X[:950], y[:950], regimes=regimes[:950]).calibration_ == kept
-    late = RegimeAwareEnsembleClassifier(models, combiner="dynamic", warm_start=True)
-    late.fit(X[:900], y[:900], regimes=regimes[:900]).set_params(calibrate=True)
-    assert late.fit(X[:900], y[:900], regimes=regimes[:900]).calibration_.slope < 1
+class Sharp(ClassifierMixin, BaseEstimator):
+    """Say as much as column "a" tells, as sharply as column "b" has it."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        return softmax(X[["b"]].to_numpy() * X[["a"]].to_numpy() * np.linspace(-1, 1, len(self.classes_)), axis=1)
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+def sharpness(*slopes, n=300, n_classes=2, seed=0):
+    """Stretches of n rows on which models are sharper than they should be by the factor of the stretch."""
+    rng = np.random.RandomState(seed)
+    b = np.repeat(slopes, n).astype(float)
+    index = pd.date_range("2023-01-01", periods=len(b))
+    X = pd.DataFrame({"a": 1.5 * rng.standard_normal(len(b)), "b": b}, index)
+    truth = softmax(X[["a"]].to_numpy() * np.linspace(-1, 1, n_classes), axis=1)
+    y = (np.log(truth) + rng.gumbel(size=truth.shape)).argmax(axis=1)
+    return X, pd.Series(y, index)
+
+
+def sharp(combiner="weighted_voting", names=("one", "other"), **params):
+    models = [(name, Sharp()) for name in names]
+    return RegimeAwareEnsembleClassifier(models, combiner=combiner, cv=4, calibrate=True, warm_start=True, **params)
+
+
+def n_known(model):
+    """Outcomes that calibration has learned from."""
+    return len(model.calibration_._rows.weights)
+
+
+@every_combiner
+def test_the_map_of_a_retrain_knows_what_has_come_true_since(combiner):
+    X, y = sharpness(3, 1, 1, 1)
+    model = sharp(combiner).fit(X[:300], y[:300])
+    first = model.calibration_
+    for start in range(300, 1200, 50):
+        now = slice(start, start + 50)
+        model.partial_update(predictions=model.explain(X[now]), y=y[now])
+        model.fit(X[: start + 50], y[: start + 50])
+    assert n_known(model) == first._rows.weights.size + 900
+    plain = model.combiner_.combine(model._ask_models(X[:5]), np.zeros((5, 0)))
+    if combiner != "stacking":
+        assert first.slope < 0.6
+        assert model.calibration_.slope == 1
+        np.testing.assert_array_equal(model.predict_proba(X[:5]), plain)
+
+
+def test_a_map_that_does_not_pay_any_more_is_dropped_before_the_next_retrain():
+    X, y = sharpness(3, 0.4)
+    model = sharp().fit(X[:300], y[:300])
+    taught = model.calibration_.slope
+    assert taught < 0.6
+    model.partial_update(X[300:], y[300:])
+    assert model.calibration_.slope == 1
+    assert model.fit(X[:300], y[:300]).calibration_.slope == 1
+
+
+def walked(*slopes):
+    """Losses, calibrated and plain, of a walk over the stretches after the first."""
+    X, y = sharpness(*slopes, n=400)
+    rivals = {"calibrated": sharp("dynamic"), "plain": sharp("dynamic").set_params(calibrate=False)}
+    losses = walk_forward(rivals, X, y, initial=400, refit_every=80).losses
+    return losses["calibrated"], losses["plain"]
+
+
+def test_a_walk_drops_a_map_soon_after_it_has_stopped_to_pay():
+    calibrated, plain = walked(2, 1, 1)
+    assert (calibrated[:20] != plain[:20]).all()
+    assert (calibrated[100:] == plain[100:]).all()
+    assert calibrated.mean() < plain.mean() * 1.02
+
+
+def test_a_walk_takes_up_a_map_that_has_begun_to_pay():
+    calibrated, plain = walked(1, 2, 2)
+    assert (calibrated[:50] == plain[:50]).all()
+    assert calibrated.mean() < plain.mean() * 0.95
+
+
+@every_combiner
+def test_calibrated_rows_at_once_are_calibrated_rows_one_by_one(combiner):
+    X, y = sharpness(3, 0.5)
+    model = sharp(combiner).fit(X[:300], y[:300])
+    at_once = deepcopy(model).partial_update(X[300:], y[300:])
+    for row in range(300, 600):
+        model.partial_update(X[row : row + 1], y[row : row + 1])
+    assert model.calibration_ == at_once.calibration_
+    assert record(model) == record(at_once)
+    assert model.ledger_ == at_once.ledger_
+
+
+@pytest.mark.parametrize("combiner", ["weighted_voting", "dynamic"])
+def test_no_row_is_learned_from_twice(combiner):
+    X, y = sharpness(3, 3)
+    model = sharp(combiner).fit(X[:300], y[:300])
+    out_of_fold = len(model.out_of_fold_.rows)
+    assert n_known(model) == out_of_fold
+    # A retrain without news learns the same map from the same rows.
+    first = model.calibration_
+    assert model.fit(X[:300], y[:300]).calibration_ == first
+    assert len(model.out_of_fold_.rows) == 0
+    model.partial_update(X[300:400], y[300:400])
+    assert n_known(model) == out_of_fold + 100
+    # 400 to 450 are news to this one, and come from its folds.
+    model.fit(X[:450], y[:450])
+    assert n_known(model) == out_of_fold + 150
+    assert model.calibration_.slope != first.slope
+    # A new model brings all folds with it, but what the ensemble had said of them is on record.
+    model.set_params(estimators=[(name, Sharp()) for name in ("one", "other", "new")]).fit(X[:450], y[:450])
+    assert len(model.out_of_fold_.rows) > 300
+    assert n_known(model) == out_of_fold + 150
+    with pytest.warns(UserWarning, match="without times"):
+        model.fit(X.reset_index(drop=True), y.reset_index(drop=True))
+    assert n_known(model) == out_of_fold + 150
+
+
+def test_calibration_comes_goes_and_starts_anew():
+    X, y = sharpness(3, 3)
+    model = sharp("dynamic").set_params(calibrate=False).fit(X[:300], y[:300])
+    assert model.calibration_ is None
+    model.partial_update(X[300:400], y[300:400])
+    # All folds are asked what the ensemble would have said.
+    late = deepcopy(model).set_params(calibrate=True).fit(X[:400], y[:400])
+    assert n_known(late) == len(late.out_of_fold_.rows) == 400 - late.n_excluded_
+    assert late.calibration_.slope < 0.6
+    assert late.set_params(calibrate=False).fit(X[:400], y[:400]).calibration_ is None
+    # How sharp another combiner is, nobody knows.
+    other = deepcopy(late).set_params(calibrate=True).fit(X[:400], y[:400])
+    other.set_params(combiner="weighted_voting").fit(X[:300], y[:300])
+    assert other.calibration_ == sharp().fit(X[:300], y[:300]).calibration_
+    # And so it is with other classes.
+    with pytest.warns(UserWarning, match="classes were"):
+        other.fit(X[:300], y[:300].replace({0: "down", 1: "up"}))
+    assert n_known(other) == len(other.out_of_fold_.rows)
+    assert clone(other).fit(X[:300], y[:300]).calibration_ == sharp().fit(X[:300], y[:300]).calibration_
     with pytest.raises(ValueError, match="calibrate of RegimeAwareEnsembleClassifier must be True or False; got 'yes'"):
         clone(model).set_params(calibrate="yes").fit(X, y)
+
+
+def test_a_pickle_knows_the_calibration_and_goes_on_from_it():
+    X, y = sharpness(3, 1, 0.5)
+    model = sharp("dynamic").fit(X[:300], y[:300]).partial_update(X[300:400], y[300:400])
+    again = pickle.loads(pickle.dumps(model))
+    for each in (model, again):
+        each.partial_update(X[400:500], y[400:500]).fit(X[:600], y[:600])
+    assert model.calibration_ == again.calibration_
+    np.testing.assert_array_equal(model.predict_proba(X), again.predict_proba(X))
+
+
+def test_an_explanation_without_features_tells_stacking_with_features_nothing():
+    X, y = sharpness(3, 3)
+    final = SGDClassifier(loss="log_loss", random_state=0)
+    model = sharp(Stacking(final, passthrough=True)).fit(X[:300], y[:300])
+    before = model.calibration_
+    with pytest.warns(UserWarning, match="passthrough"):
+        model.partial_update(predictions=model.explain(X[300:]), y=y[300:])
+    assert model.calibration_ == before
 
 
 def test_in_a_search_and_behind_a_scaler():
