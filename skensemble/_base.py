@@ -52,7 +52,7 @@ from skensemble._progress import listened_to
 from skensemble._training import AsleepModel, OutOfFold, Training, outputs, seeded, train, weight_params
 from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedVoting
 from skensemble.explanation import Explanation, agreement, spread
-from skensemble.intervals import AdaptiveConfidence, ProbabilityCalibration
+from skensemble.intervals import AdaptiveConfidence, ProbabilityCalibration, read_coverages
 from skensemble.performance import Ledger
 from skensemble.regimes import (
     detect,
@@ -96,7 +96,7 @@ periods_per_year : float, default=None
     Outcomes per year, for annualised Sharpe ratios. The default (``None``) reads it off a DatetimeIndex if it can.
 coverages : sequence of float, default=(0.5, 0.8, 0.9, 0.95)
     How often {bounds} should hold the outcome: what is tracked and kept honest, increasing, in (0, 1). Between two of
-    them is interpolated; above the largest nothing is known.
+    them is interpolated; above the largest nothing is known. A retrain with other ones trains all folds, to learn them.
 max_models : int, default=None
     How many models may work: those of lowest loss on the latest ``lookback`` outcomes; the others sleep. The default
     (``None``) is all of them.
@@ -326,8 +326,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         n_judged = len(np.unique(np.concatenate([test for _, test in splits]))) if splits else 0
         known = past.get("regimes_", ())
         news: Sequence[tuple[Rows, Rows]] = splits
-        # Selection compares the models on the latest out-of-fold rows, and calibration learns from them.
-        if self.max_models is None and not (self._calibrates() and past.get("calibration_") is None):
+        if not self._needs_all_folds(past):
             definitions = {name: definition(model) for name, model in models}
             news = folds_with_news(splits, past, combiner, definitions, targets.shape[1], times)
         names, memberships, detector = self._fit_regimes(X, regimes, news, unfitted, known)
@@ -369,7 +368,8 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             min_weight=self.min_weight,
             max_models=self.max_models,
             calibrate=self._calibrates(),
-            options={name: getattr(self, name) for name in ("lookback", "periods_per_year", "coverages")},
+            unknown=Certainty.unknown(hasattr(self, "classes_"), len(names), self.coverages),
+            options={name: getattr(self, name) for name in ("lookback", "periods_per_year")},
         )
         for name, value in attributes.items():
             setattr(self, name, value)
@@ -834,6 +834,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         check_number(self.lookback, "lookback", who, low=1, integer=True)
         if self.max_models is not None:
             check_number(self.max_models, "max_models", who, low=1, integer=True)
+        read_coverages(self.coverages, who)
         check_number(self.min_weight, "min_weight", who, low=0, high=1)
         check_number(self.rest_after, "rest_after", who, low=1, integer=True)
         if self.periods_per_year is not None:
@@ -870,6 +871,15 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             )
         each = {} if weight is None else {name: weight_params(model, weight) for name, model in models}
         return Bunch(models=each, splitter={key: given[key] for key in ("groups",) if key in given})
+
+    def _needs_all_folds(self, past: Mapping[str, Any]) -> bool:
+        """Whether a retrain asks for folds that tell nothing new, too.
+
+        Selection compares the models on them, and calibration and other coverages are learned from them at first.
+        """
+        if self.max_models is not None or (self._calibrates() and past.get("calibration_") is None):
+            return True
+        return bool(past) and past["_certainty"].bounds.coverages != tuple(self.coverages)
 
     def _fit_regimes(
         self,

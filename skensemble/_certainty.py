@@ -55,9 +55,9 @@ class Certainty:
     right: AdaptiveConfidence
 
     @classmethod
-    def unknown(cls, n_outputs: int, n_regimes: int, coverages: Sequence[float]) -> Certainty:
+    def unknown(cls, of_classes: bool, n_regimes: int, coverages: Sequence[float]) -> Certainty:
         """Start without any outcome."""
-        kind = AdaptiveIntervals if n_outputs == 1 else AdaptiveSets
+        kind = AdaptiveSets if of_classes else AdaptiveIntervals
         return cls(kind(n_regimes, coverages=coverages), AdaptiveConfidence(n_regimes))
 
     def statement(self, combined: Array, spreads: Array, memberships: Array) -> Statement:

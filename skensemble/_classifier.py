@@ -17,7 +17,7 @@ from skensemble._base import ATTRIBUTES, COVERAGES, PARAMETERS, RegimeAwareEnsem
 from skensemble._checks import shown
 from skensemble._inputs import known_outcomes
 from skensemble.combiners import Combiner
-from skensemble.intervals import AdaptiveSets
+from skensemble.intervals import AdaptiveSets, check_coverage
 from skensemble.models import documented
 
 __all__ = ["RegimeAwareEnsembleClassifier"]
@@ -190,15 +190,14 @@ class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
         Raises
         ------
         ValueError
-            If the coverage is above those that are tracked.
+            If the coverage is not above 0, or above those that are tracked.
 
         See Also
         --------
         explain : The same, with everything else, for the tracked coverages.
         """
+        check_coverage(coverage, self.sets_.coverages, "predict_set")
         combined, _, memberships = self._bounded(X, regimes)
-        if combined.shape[1] == 1:
-            return np.ones(combined.shape, dtype=bool)
         return self.sets_.sets(np.clip(combined, 0.0, 1.0), memberships, coverage)
 
     @property
@@ -253,8 +252,8 @@ class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
         unknown = (at == len(self.classes_)) | (self.classes_[np.minimum(at, len(self.classes_) - 1)] != y)
         if unknown.any():
             raise ValueError(
-                f"y of partial_update holds the class {y[unknown][0]!r}, which fit has not seen; the classes are "
-                f"{self.classes_.tolist()}. Fit again with rows of that class."
+                f"y of partial_update holds the class {shown(y[unknown].tolist()[0])}, which fit has not seen; the "
+                f"classes are {shown(self.classes_.tolist())}. Fit again with rows of that class."
             )
         return np.eye(len(self.classes_))[at]
 

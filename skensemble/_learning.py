@@ -47,6 +47,7 @@ def learned(
     min_weight: float,
     max_models: int | None,
     calibrate: bool,
+    unknown: Certainty,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Fit the combiner and write the ledger.
@@ -90,9 +91,10 @@ def learned(
         each fold is that of the best ones of the folds before.
     calibrate : bool
         Whether combined probabilities are calibrated where that pays.
+    unknown : Certainty
+        How sure it may be that has learned nothing, for the regimes and coverages of today.
     options : mapping of str to object
-        How a new record counts: ``lookback``, ``periods_per_year`` (``None`` reads it off the times) and
-        ``coverages``.
+        How a new record counts: ``lookback`` and ``periods_per_year`` (``None`` reads it off the times).
 
     Returns
     -------
@@ -148,9 +150,14 @@ def learned(
         combined, calibration = _calibrated(before, combined, record, folds, fresh)
     sides = class_sides(targets, returns, counted)
     counts = judged & (record.counted > 0)
-    figures = _figures_before(past, carried, names, regimes, targets.shape[1], times, options)
+    figures = _figures_before(past, carried, names, regimes, times, options)
     outcomes = (replace(record, said=heard).those(counts), combined[counts], weights[counts])
-    certainty = certainty_after(figures["_certainty"], *outcomes, ~fresh[counts])
+    certainty = certainty_after(unknown if carried is None else carried.certainty, *outcomes, ~fresh[counts])
+    if certainty.bounds.coverages != unknown.bounds.coverages:
+        # What was tracked for other coverages says nothing of these; what the folds say tells all of them.
+        every = record.counted > 0
+        anew = certainty_after(unknown, record.those(every), combined[every], weights[every])
+        certainty = replace(certainty, bounds=anew.bounds)
     figures = figures_after(figures, *outcomes, sides=sides, known=~fresh[counts])
     idle = np.zeros(len(names), dtype=np.intp) if carried is None else carried.idle
     until = None if times is None else times[counted > 0]
@@ -220,19 +227,14 @@ def _figures_before(
     carried: Carried | None,
     models: Sequence[str],
     regimes: tuple[Hashable, ...],
-    n_outputs: int,
     times: pd.DatetimeIndex | None,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What has been counted so far: nothing, or what is carried over from the ensemble before."""
-    unknown = Certainty.unknown(n_outputs, len(regimes), options["coverages"])
     if carried is not None:
-        same = carried.certainty.bounds.coverages == unknown.bounds.coverages
         return {
             "ledger_": carried.ledger,
             "group_ledger_": carried.by_group,
-            # What was tracked for other coverages says nothing of these.
-            "_certainty": carried.certainty if same else unknown,
             "_moments": past["_moments"],
             "_group_moments": past["_group_moments"],
         }
@@ -241,7 +243,6 @@ def _figures_before(
     return {
         "ledger_": Ledger(models, regimes, lookback=options["lookback"], periods_per_year=frequency),
         "group_ledger_": None,
-        "_certainty": unknown,
         "_moments": None,
         "_group_moments": None,
     }

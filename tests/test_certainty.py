@@ -19,6 +19,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor, walk_forward
 from skensemble.combiners import Stacking
 from skensemble.datasets import load_sp500, make_regime_classification
+from skensemble.explanation import joined
 
 N = 400
 COVERAGES = np.array([0.5, 0.8, 0.9, 0.95])
@@ -94,17 +95,23 @@ def test_sets_hold_the_likeliest_class_and_grow_with_the_coverage(combiner):
 
 
 def test_other_coverages_may_be_asked_for():
-    model, (X, _, regimes) = fitted(coverages=(0.5, 0.99))
+    model, (X, _, _) = fitted(coverages=(0.5, 0.99))
     assert model.intervals_.coverages == (0.5, 0.99)
     assert model.explain(X[200:203]).limits.shape == (3, 2, 2)
     wide, wider = (np.ptp(model.predict_interval(X[200:201], coverage=c)) for c in (0.5, 0.99))
     assert wider > 2 * wide
-    with pytest.raises(ValueError, match=r"must be at most 0.95, the largest that is tracked; got 0.97.*coverages"):
-        fitted()[0].predict_interval(X[200:201], regimes=regimes[200:201], coverage=0.97)
-    with pytest.raises(ValueError, match="coverages of AdaptiveIntervals must be numbers between 0 and 1"):
-        fitted(coverages=(0.9, 0.5))
-    with pytest.raises(ValueError, match="coverage of AdaptiveIntervals must be a number above 0"):
-        model.predict_interval(X[200:201], coverage=0)
+
+
+@every_task
+def test_a_coverage_that_makes_no_sense_gets_a_sentence_that_names_who_was_asked(classes):
+    model, (X, _, _) = fitted(classes=classes)
+    name = "predict_set" if classes else "predict_interval"
+    with pytest.raises(ValueError, match=rf"coverage of {name} must be at most 0.95, .*tracked; got 0.97.*coverages"):
+        getattr(model, name)(X[200:201], coverage=0.97)
+    with pytest.raises(ValueError, match=f"coverage of {name} must be a number above 0; got 0"):
+        getattr(model, name)(X[200:201], coverage=0)
+    with pytest.raises(ValueError, match=rf"coverages of {type(model).__name__} must be numbers .*got \(0.9, 0.5\)"):
+        fitted(classes=classes, coverages=(0.9, 0.5))
 
 
 @every_task
@@ -148,8 +155,55 @@ def test_one_class_alone_is_certain(combiner):
     X, _, _ = made()
     model = RegimeAwareEnsembleClassifier([("prior", DummyClassifier())], combiner=combiner, cv=2, calibrate=True)
     model.fit(X[:100], np.full(100, "up")).partial_update(X[100:110], np.full(10, "up"))
+    assert model.sets_.coverage_frame()["realised"].tolist() == [1.0] * 4
     assert model.predict_set(X[:3]).tolist() == [[True]] * 3
     assert model.explain(X[:3]).possible(0.9).tolist() == [[True]] * 3
+
+
+@every_combiner
+@pytest.mark.parametrize("calibrate", [False, True])
+def test_one_class_at_first_and_others_later(combiner, calibrate):
+    X, _, regimes = made()
+    y = pd.Series(np.random.RandomState(0).choice(["down", "up"], N), X.index)
+    y[:100] = "up"
+    model = RegimeAwareEnsembleClassifier(
+        [("tree", DecisionTreeClassifier(max_depth=2)), ("prior", DummyClassifier())],
+        combiner=combiner,
+        cv=2,
+        calibrate=calibrate,
+        warm_start=True,
+    )
+    model.fit(X[:80], y[:80], regimes=regimes[:80])
+    early = model.explain(X[80:120], regimes=regimes[80:120])
+    assert early.limits.shape == (40, 1, 4)
+    model.partial_update(predictions=early[:20], y=y[80:100])
+    with pytest.raises(ValueError, match=r"holds the class 'down', which fit has not seen; .* \['up'\]. Fit again"):
+        model.partial_update(X[100:120], y[100:120], regimes=regimes[100:120])
+    with pytest.warns(UserWarning, match="classes were"):
+        model.fit(X[:100], y[:100].where(np.arange(100) % 3 > 0, "down"), regimes=regimes[:100])
+    model.partial_update(predictions=early[20:], y=y[100:120])
+    model.partial_update(X[120:200], y[120:200], regimes=regimes[120:200])
+    model.fit(X[:300], y[:300], regimes=regimes[:300])
+    # Nothing was said of the other class, so that it was outside of every set.
+    late = model.explain(X[300:320], regimes=regimes[300:320])
+    both = joined([early, late])
+    assert both.classes == ("down", "up")
+    assert both.limits.shape == (60, 1, 4)
+    np.testing.assert_array_equal(both.possible(0.9)[:40], [[False, True]] * 40)
+    np.testing.assert_array_equal(both.possible(0.9)[40:], late.possible(0.9))
+
+
+def test_a_walk_from_one_class_to_three_and_back():
+    X, _, regimes = made()
+    y = pd.Series(np.random.RandomState(0).choice(["down", "flat", "up"], N), X.index)
+    y[:150], y[250:] = "up", "down"
+    models = [("tree", DecisionTreeClassifier(max_depth=2)), ("prior", DummyClassifier())]
+    model = RegimeAwareEnsembleClassifier(models, cv=2, calibrate=True, warm_start=True)
+    with pytest.warns(UserWarning, match="classes were"):
+        walk = walk_forward(model, X, y, regimes=regimes, initial=100, refit_every=50, window=100)
+    sets = next(iter(walk.explanations.values())).possible(0.9)
+    assert sets.shape == (300, 3)
+    assert sets[:50].tolist() == [[False, False, True]] * 50
 
 
 # What is learned.
@@ -219,13 +273,26 @@ def test_a_retrain_keeps_the_record_and_follows_the_regimes(classes):
     assert rows[2] == 20
 
 
-def test_other_coverages_start_a_new_record_and_old_statements_are_judged_anew():
+@every_task
+@every_combiner
+def test_other_coverages_are_learned_from_the_folds_of_the_retrain(combiner, classes):
+    model, (X, y, regimes) = fitted(combiner, classes, warm_start=True)
+    model.partial_update(X[200:210], y[200:210], regimes=regimes[200:210])
+    n_right, now = model.confidence_.n_rows[-1], {"regimes": regimes[:210]}
+    model.set_params(coverages=(0.6, 0.9)).fit(X[:210], y[:210], **now)
+    assert record(model)[0] == record(clone(model).fit(X[:210], y[:210], **now))[0]
+    # How often sides are right has nothing to do with it.
+    assert model.confidence_.n_rows[-1] == n_right
+    # The same coverages in other words are the same.
+    bounds = record(model)[0]
+    assert record(model.set_params(coverages=[0.6, 0.9]).fit(X[:210], y[:210], **now))[0] == bounds
+    assert len(model.out_of_fold_.rows) == 0
+
+
+def test_statements_of_other_coverages_are_judged_anew():
     model, (X, y, regimes) = fitted(warm_start=True)
     said = model.explain(X[200:210], regimes=regimes[200:210])
     model.set_params(coverages=(0.6, 0.9)).fit(X[:200], y[:200], regimes=regimes[:200])
-    assert model.intervals_.coverages == (0.6, 0.9)
-    assert np.isinf(model.predict_interval(X[200:201])).all()
-    model.partial_update(X[210:220], y[210:220])
     n = model.intervals_.n_rows[-1]
     model.partial_update(predictions=said, y=y[200:210])
     assert model.intervals_.n_rows[-1] == n + 10
