@@ -155,6 +155,8 @@ feature_names_in_ : ndarray of shape (n_features_in_,)
 
 COVERAGES = (0.5, 0.8, 0.9, 0.95)
 
+_MOMENTS = ("learned_until_", "trained_until_")
+
 COMBINERS: dict[str, type[Combiner]] = {
     "dynamic": DynamicWeighting,
     "stacking": Stacking,
@@ -989,6 +991,14 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             return {"combiner": COMBINERS[given]()} if given in COMBINERS else {}
         return {"combiner": given}
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Text, for skops makes objects without calling them, which no Timestamp survives.
+        state: dict[str, Any] = super().__getstate__()
+        return state | {name: _written(state[name]) for name in _MOMENTS if name in state}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state | {name: _read_again(state[name]) for name in _MOMENTS if name in state})
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         # Every prediction asks for the tags, and making the models anew to ask them costs more than a small model does.
@@ -1013,6 +1023,17 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         if self.regime_detector is not None:
             parts.append(("regime_detector", self.regime_detector))
         return visual_block([name for name, _ in parts], [part for _, part in parts])
+
+
+def _written(moment: pd.Timestamp | None) -> str | None:
+    """Write a time as text that any release of pandas reads: one in a time zone becomes that of UTC."""
+    if moment is None:
+        return None
+    return str(moment if moment.tzinfo is None else moment.tz_convert("UTC"))
+
+
+def _read_again(text: str | None) -> pd.Timestamp | None:
+    return None if text is None else pd.Timestamp(text)
 
 
 def _is_routed(part: Any) -> bool:
