@@ -15,8 +15,8 @@ from skensemble._checks import shown
 from skensemble._compat import take_rows
 from skensemble.combiners import awake_models, default_loss, equal_weights, weighted_mean
 from skensemble.explanation import Explanation, laid_out, spread
-from skensemble.performance import Ledger, trade_outcomes
-from skensemble.regimes import encode_memberships, joined_names, regime_names
+from skensemble.performance import Ledger, effective_number, trade_outcomes
+from skensemble.regimes import joined_names, label_names, listed_memberships
 from skensemble.trades import Trades
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "class_sides",
     "figures_after",
     "inferred_frequency",
+    "inferred_overlap",
     "outcome_moments",
     "recorded",
     "recorded_trades",
@@ -219,33 +220,37 @@ def figures_after(
         The same entries anew.
     """
 
-    def after(ledger: Ledger, inside: Array) -> Ledger:
+    def after(ledger: Ledger, inside: NDArray[Any]) -> Ledger:
         return recorded(ledger, news, combined, weights, inside, sides=sides, known=known)
 
     new = slice(None) if known is None else ~known
 
-    def moments_after(moments: Array | None, inside: Array) -> Array:
-        return outcome_moments(moments, news.targets[new], inside[new], news.counted[new])
+    def moments_after(moments: Array | None, inside: NDArray[Any], ledger: Ledger) -> Array:
+        return outcome_moments(moments, news.targets[new], inside[new], news.counted[new], len(ledger.regimes))
 
     found = {
         "ledger_": after(figures["ledger_"], news.memberships),
         "group_ledger_": figures["group_ledger_"],
-        "_moments": moments_after(figures["_moments"], news.memberships),
+        "_moments": moments_after(figures["_moments"], news.memberships, figures["ledger_"]),
         "_group_moments": figures["_group_moments"],
     }
     if news.groups is not None:
         by_group = _with_groups(found["group_ledger_"], figures["ledger_"], news.groups)
-        inside = encode_memberships(news.groups, by_group.regimes, len(news))
+        place = {name: position for position, name in enumerate(by_group.regimes)}
+        inside = np.array([place[group] for group in news.groups.tolist()], dtype=np.intp)
         found["group_ledger_"] = after(by_group, inside)
-        found["_group_moments"] = moments_after(found["_group_moments"], inside)
+        found["_group_moments"] = moments_after(found["_group_moments"], inside, by_group)
     return found
 
 
 def _with_groups(by_group: Ledger | None, ledger: Ledger, groups: NDArray[Any]) -> Ledger:
     """The ledger of groups with room for these; a group keeps no recent window, of which there may be too many."""
     if by_group is None:
-        by_group = Ledger(ledger.models, (), lookback=1, periods_per_year=ledger.periods_per_year)
-    return by_group.reindexed(ledger.models, joined_names(by_group.regimes, regime_names(groups)))
+        by_group = Ledger(
+            ledger.models, (), lookback=1, periods_per_year=ledger.periods_per_year, overlap=ledger.overlap
+        )
+    names = joined_names(by_group.regimes, label_names(groups, "groups"))
+    return by_group if names == by_group.regimes else by_group.reindexed(ledger.models, names)
 
 
 def recorded(
@@ -253,7 +258,7 @@ def recorded(
     news: Outcomes,
     combined: Array,
     weights: Array,
-    memberships: Array,
+    memberships: NDArray[Any],
     *,
     sides: Array | None = None,
     known: NDArray[np.bool_] | None = None,
@@ -270,8 +275,8 @@ def recorded(
         What the ensemble said.
     weights : ndarray of shape (n_samples, n_models)
         The weights behind it.
-    memberships : ndarray of shape (n_samples, n_regimes)
-        Memberships of the rows in the regimes of this ledger.
+    memberships : ndarray of shape (n_samples, n_regimes), or of int of shape (n_samples,)
+        Memberships of the rows in the regimes of this ledger, or their positions.
     sides : ndarray of shape (n_classes,), default=None
         Side that each class stands for; ``None`` for numbers, whose sign is the side.
     known : ndarray of shape (n_samples,), default=None
@@ -399,7 +404,7 @@ def recorded_trades(ledger: Ledger, trades: Trades, profits: Array, wins: Array,
     return ledger.updated(memberships, wins=won, profits_bps=earned, sample_weight=trades.sample_weight)
 
 
-def class_sides(targets: Array, returns: Array | None, counted: Array) -> Array | None:
+def class_sides(targets: Array, returns: Array | None, counted: Array, overlap: float) -> Array | None:
     """Side that each class stands for: the sign of its mean return on the training rows, if that is not chance.
 
     Parameters
@@ -410,6 +415,8 @@ def class_sides(targets: Array, returns: Array | None, counted: Array) -> Array 
         Returns; ``None`` tells nothing.
     counted : ndarray of shape (n_samples,)
         How much each row counts.
+    overlap : float
+        How many returns in a row share one stretch of time.
 
     Returns
     -------
@@ -421,7 +428,8 @@ def class_sides(targets: Array, returns: Array | None, counted: Array) -> Array 
     share = counted[:, None] * targets
     n = np.maximum(share.sum(axis=0), np.finfo(float).tiny)
     mean = returns @ share / n
-    error = np.sqrt(np.maximum(returns**2 @ share / n - mean**2, 0.0) / n)
+    independent = effective_number(n, (share**2).sum(axis=0)) / overlap
+    error = np.sqrt(np.maximum(returns**2 @ share / n - mean**2, 0.0) / independent)
     return np.where(np.abs(mean) > 2.0 * error, np.sign(mean), 0.0)
 
 
@@ -441,6 +449,30 @@ def inferred_frequency(index: Any) -> float | None:
     if not isinstance(index, pd.DatetimeIndex) or index.nunique() < 30:
         return None
     return float((index.nunique() - 1) / ((index[-1] - index[0]) / _YEAR))
+
+
+def inferred_overlap(known: NDArray[np.intp], index: Any) -> float:
+    """How many moments in a row typically have outcomes that share one stretch of time.
+
+    The outcome of a row overlaps with its own and with those that are not known yet when the row is seen.
+
+    Parameters
+    ----------
+    known : ndarray of shape (n_samples,)
+        How many rows, from the first on, had an outcome when each was seen.
+    index : object
+        The index of the rows, in time order; rows of one timestamp are one moment where it is a DatetimeIndex.
+
+    Returns
+    -------
+    float
+        The median, at least 1: rows at the beginning, before which nothing is known yet, do not tell.
+    """
+    timed = isinstance(index, pd.DatetimeIndex)
+    moment = np.unique(index.asi8, return_inverse=True)[1] if timed else np.arange(len(known))
+    waiting = moment - moment[known] + 1
+    told = known > 0
+    return float(np.median(waiting[told] if told.any() else waiting))
 
 
 def said_earlier(
@@ -495,7 +527,9 @@ def said_earlier(
     return then
 
 
-def outcome_moments(moments: Array | None, targets: Array, memberships: Array, counted: Array) -> Array:
+def outcome_moments(
+    moments: Array | None, targets: Array, memberships: NDArray[Any], counted: Array, n_regimes: int
+) -> Array:
     """Sums of what came true, of ones, deviations and their squares, pooled and per regime; row by row.
 
     Parameters
@@ -505,27 +539,34 @@ def outcome_moments(moments: Array | None, targets: Array, memberships: Array, c
         later are not in it yet.
     targets : ndarray of shape (n_samples, n_outputs)
         What came true; only numbers are summed.
-    memberships : ndarray of shape (n_samples, n_regimes)
-        Memberships of the rows.
+    memberships : ndarray of shape (n_samples, n_regimes), or of int of shape (n_samples,)
+        Memberships of the rows, or the positions of their regimes.
     counted : ndarray of shape (n_samples,)
         How much each row counts.
+    n_regimes : int
+        Number of regimes.
 
     Returns
     -------
     ndarray of shape (4, 1 + n_regimes)
         New sums.
     """
-    shares = np.column_stack([np.ones(len(counted)), memberships]) * counted[:, None]
+    rows, regimes, shares = listed_memberships(memberships)
     if moments is None:
-        origin = targets[0, 0] if len(targets) else 0.0
-        moments = np.vstack([np.zeros((3, shares.shape[1])), np.full(shares.shape[1], origin)])
-    elif moments.shape[1] < shares.shape[1]:
-        new = np.zeros((3, shares.shape[1] - moments.shape[1]))
-        moments = np.hstack([moments, np.vstack([new, np.full(new.shape[1], moments[3, 0])])])
-    distance = (targets[:, 0] - moments[3, 0])[:, None]
+        moments = np.zeros((4, 1))
+        moments[3] = targets[0, 0] if len(targets) else 0.0
+    new = np.zeros((4, 1 + n_regimes - moments.shape[1]))
+    new[3] = moments[3, 0]
+    moments = np.hstack([moments, new])
+    everyone = np.zeros(len(counted), dtype=np.intp)
+    place, part = np.concatenate([everyone, 1 + regimes]), np.concatenate([counted, shares * counted[rows]])
+    distance = targets[:, 0] - moments[3, 0]
+    distance = np.concatenate([distance, distance[rows]])
     with np.errstate(over="ignore", invalid="ignore"):
-        rows = np.stack([shares, shares * distance, shares * distance**2], axis=1)
-        return np.vstack([np.add.accumulate(np.concatenate([moments[None, :3], rows]), axis=0)[-1], moments[3:]])
+        for sums, each in zip(moments, (part, part * distance, part * distance**2), strict=False):
+            # One row after the other, so that many at once give the bits of many calls.
+            np.add.at(sums, place, each)
+    return moments
 
 
 def with_scores(frame: pd.DataFrame, moments: Array | None, regimes: Sequence[Hashable]) -> pd.DataFrame:
