@@ -17,6 +17,7 @@ from skensemble.combiners import awake_models, default_loss, equal_weights, weig
 from skensemble.explanation import Explanation, laid_out, spread
 from skensemble.performance import Ledger, effective_number, trade_outcomes
 from skensemble.regimes import joined_names, label_names, listed_memberships
+from skensemble.splits import earlier_moments
 from skensemble.trades import Trades
 
 __all__ = [
@@ -53,8 +54,8 @@ class Outcomes:
         Memberships as they were known at each row.
     counted : ndarray of shape (n_samples,)
         How much each row counts.
-    index : pandas.Index or None
-        Labels of the rows.
+    times : DatetimeIndex or None
+        Times of the rows.
     features : array-like of shape (n_samples, n_features) or None
         The rows themselves, where they are given.
     combined : ndarray of shape (n_samples, n_outputs) or None
@@ -75,7 +76,7 @@ class Outcomes:
     targets: Array
     memberships: Array
     counted: Array
-    index: Any = None
+    times: pd.DatetimeIndex | None = None
     features: Any = None
     combined: Array | None = None
     weights: Array | None = None
@@ -114,13 +115,16 @@ class Outcomes:
         Returns
         -------
         Outcomes
-            Of all rows; without labels and features.
+            Of all rows, without features; each knows those of earlier times.
         """
-        values = {}
+        values: dict[str, Any] = {}
         for field in fields(self):
-            if field.name not in ("index", "features") and getattr(self, field.name) is not None:
-                values[field.name] = np.concatenate([getattr(each, field.name) for each in (self, *later)])
-        return Outcomes(**values)
+            parts = [getattr(each, field.name) for each in (self, *later)]
+            if field.name == "times" and self.times is not None:
+                values["times"] = self.times.append(parts[1:])
+            elif field.name not in ("known", "features") and parts[0] is not None:
+                values[field.name] = np.concatenate(parts)
+        return Outcomes(**values, known=earlier_moments(values.get("times")))
 
     def those(self, chosen: NDArray[np.bool_]) -> Outcomes:
         """Take some of the rows.
@@ -433,25 +437,25 @@ def class_sides(targets: Array, returns: Array | None, counted: Array, overlap: 
     return np.where(np.abs(mean) > 2.0 * error, np.sign(mean), 0.0)
 
 
-def inferred_frequency(index: Any) -> float | None:
-    """Rows per year of a DatetimeIndex, told from its first and last time; None for anything else.
+def inferred_frequency(times: pd.DatetimeIndex | None) -> float | None:
+    """Moments per year, told from the first and the last.
 
     Parameters
     ----------
-    index : object
-        The index of X.
+    times : DatetimeIndex or None
+        Times of the rows.
 
     Returns
     -------
     float or None
         Different times per year; ``None`` where there are fewer than 30 or no times at all.
     """
-    if not isinstance(index, pd.DatetimeIndex) or index.nunique() < 30:
+    if times is None or times.nunique() < 30:
         return None
-    return float((index.nunique() - 1) / ((index[-1] - index[0]) / _YEAR))
+    return float((times.nunique() - 1) / ((times[-1] - times[0]) / _YEAR))
 
 
-def inferred_overlap(known: NDArray[np.intp], index: Any) -> float:
+def inferred_overlap(known: NDArray[np.intp], times: pd.DatetimeIndex | None) -> float:
     """How many moments in a row typically have outcomes that share one stretch of time.
 
     The outcome of a row overlaps with its own and with those that are not known yet when the row is seen.
@@ -460,16 +464,15 @@ def inferred_overlap(known: NDArray[np.intp], index: Any) -> float:
     ----------
     known : ndarray of shape (n_samples,)
         How many rows, from the first on, had an outcome when each was seen.
-    index : object
-        The index of the rows, in time order; rows of one timestamp are one moment where it is a DatetimeIndex.
+    times : DatetimeIndex or None
+        Times of the rows, in order; rows of one time are one moment.
 
     Returns
     -------
     float
         The median, at least 1: rows at the beginning, before which nothing is known yet, do not tell.
     """
-    timed = isinstance(index, pd.DatetimeIndex)
-    moment = np.unique(index.asi8, return_inverse=True)[1] if timed else np.arange(len(known))
+    moment = np.arange(len(known)) if times is None else np.unique(times.asi8, return_inverse=True)[1]
     waiting = moment - moment[known] + 1
     told = known > 0
     return float(np.median(waiting[told] if told.any() else waiting))

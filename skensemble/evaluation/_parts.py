@@ -171,7 +171,7 @@ def change(part: Part, losses: Array, rival: Array, moments: NDArray[np.intp], b
     both = np.column_stack([losses[part.rows], rival[part.rows]])
     heard = np.isfinite(both).all(axis=1)
     if not heard.any():
-        return Change(float("nan"), float("nan"), float("nan"))
+        return Change(float("nan"), float("nan"), float("nan"), "")
     one, other = _summed((both * part.weight[:, None])[heard], moments[part.rows][heard]).T
     return change_interval(one, other, block=block)
 

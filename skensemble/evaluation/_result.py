@@ -227,12 +227,12 @@ class WalkForward:
             if labels is not None and pd.Series(labels).nunique() > 1:
                 worst = worst_labels(labels, losses, profits, self.sample_weight, self.moments)
                 table[word] = pd.Series(worst, index=pooled, dtype=object).reindex(table.index)
-        nothing = Change(float("nan"), float("nan"), float("nan"))
+        nothing = Change(float("nan"), float("nan"), float("nan"), "")
         changes = [nothing] * len(parts)
         changes += [change(part, rival, losses[:, 0], self.moments, block) for rival in losses.T[1:] for part in parts]
-        for column, values in zip(("change", "change_low", "change_high"), zip(*changes, strict=True), strict=True):
+        columns = ("change", "change_low", "change_high", "verdict")
+        for column, values in zip(columns, zip(*changes, strict=True), strict=True):
             table[column] = values
-        table["verdict"] = ["" if np.isnan(each.change) else each.verdict for each in changes]
         return table
 
     def frame(self) -> pd.DataFrame:
@@ -301,7 +301,7 @@ class WalkForward:
                 shown[name] = report[name].map(form.format)
         against = f"loss vs {self.rivals[0]} [95 %]"
         shown[against] = [
-            "" if np.isnan(change) else f"{change:+.1%} [{low:+.1%}, {high:+.1%}]"
+            "" if np.isnan(change) else f"{change:+.1%}" + ("" if np.isnan(low) else f" [{low:+.1%}, {high:+.1%}]")
             for change, low, high in report[["change", "change_low", "change_high"]].to_numpy(dtype=float)
         ]
         shown[" "] = report["verdict"]
