@@ -15,7 +15,7 @@ from skensemble._checks import shown
 from skensemble._compat import take_rows
 from skensemble.combiners import awake_models, default_loss, equal_weights, weighted_mean
 from skensemble.explanation import Explanation, laid_out, spread
-from skensemble.performance import Ledger, effective_number, trade_outcomes
+from skensemble.performance import Ledger, effective_number, trade_outcomes, wilson_interval
 from skensemble.regimes import joined_names, label_names, listed_memberships
 from skensemble.splits import earlier_moments
 from skensemble.trades import Trades
@@ -602,7 +602,7 @@ def with_scores(frame: pd.DataFrame, moments: Array | None, regimes: Sequence[Ha
     return frame
 
 
-def with_reliability(frame: pd.DataFrame, reliability: pd.DataFrame) -> pd.DataFrame:
+def with_reliability(frame: pd.DataFrame, reliability: pd.DataFrame, overlap: float) -> pd.DataFrame:
     """Add how sure the ensemble was beside how often it was right.
 
     Parameters
@@ -611,6 +611,8 @@ def with_reliability(frame: pd.DataFrame, reliability: pd.DataFrame) -> pd.DataF
         Of a `Ledger`.
     reliability : pandas.DataFrame
         Of an `AdaptiveConfidence`.
+    overlap : float
+        How many outcomes in a row share one stretch of time.
 
     Returns
     -------
@@ -619,11 +621,19 @@ def with_reliability(frame: pd.DataFrame, reliability: pd.DataFrame) -> pd.DataF
         in the ensemble's rows of its lifetime.
     """
     of_all = reliability.xs("all", level="stated")
+    independent = of_all["n"] / overlap
+    low, high = wilson_interval(of_all["right"] * independent, independent)
     own = (frame["performer"] == "ensemble") & (frame["window"] == "lifetime")
-    names = {"n": "n_confidence", "stated": "confidence", "right": "right", "low": "right_low", "high": "right_high"}
-    for name, column in names.items():
+    columns = {
+        "n_confidence": of_all["n"],
+        "confidence": of_all["stated"],
+        "right": of_all["right"],
+        "right_low": low,
+        "right_high": high,
+    }
+    for name, figures in columns.items():
         values = np.full(len(frame), np.nan)
         # Both list the regimes in one order, and the pooled row last.
-        values[own] = of_all[name]
-        frame[column] = values
+        values[own] = figures
+        frame[name] = values
     return frame

@@ -286,6 +286,25 @@ def test_who_trades_on_every_tenth_day_has_a_tenth_of_the_trades_in_a_year():
     assert alone["sharpe_annual"] == pytest.approx(np.sqrt(250) * alone["sharpe"])
 
 
+def test_a_year_of_trades_holds_no_outcomes_that_nobody_could_trade_on():
+    """Two years of errors out of fold, and then the first trades: nobody has been out of the market for two years."""
+    profits = np.random.default_rng(0).normal(5, 50, size=(100, 1)).repeat(4, axis=1)
+    trades, nothing = {"profits_bps": profits}, np.full((50, 4), np.nan)
+    ledger = Ledger(["ridge"], [], periods_per_year=252).updated(np.empty((500, 0)), losses=np.ones((500, 4)))
+    found = cell(ledger.updated(np.empty((100, 0)), **trades), "ridge")
+    assert (found["n"], found["n_trades"]) == (500, 100)
+    assert found["sharpe_annual"] == pytest.approx(np.sqrt(252) * found["sharpe"])
+    # Who was asleep was not out of the market either.
+    asleep = ledger.updated(np.empty((50, 0)), losses=nothing, profits_bps=nothing).updated(
+        np.empty((100, 0)), **trades
+    )
+    assert cell(asleep, "ridge")["sharpe_annual"] == pytest.approx(found["sharpe_annual"])
+    flat = ledger.updated(np.empty((50, 0)), losses=np.ones((50, 4)), profits_bps=nothing)
+    daily = np.append(profits[:, 0], np.zeros(50))
+    found = cell(flat.updated(np.empty((100, 0)), **trades), "ridge")
+    assert found["sharpe_annual"] == pytest.approx(np.sqrt(252) * daily.mean() / daily.std(ddof=1))
+
+
 # Outcomes that share their days.
 
 

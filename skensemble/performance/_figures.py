@@ -6,7 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from skensemble.performance._intervals import Array
-from skensemble.performance._records import CHANNELS, LOSS, N_PLANES, PROFIT, WIN, extended, figures_of
+from skensemble.performance._records import (
+    LOSS,
+    N_CHANNELS,
+    N_PLANES,
+    PROFIT,
+    TRADABLE,
+    WIN,
+    extended,
+    figures_of,
+    tradable,
+)
 
 __all__ = ["performance_figures"]
 
@@ -53,10 +63,12 @@ def performance_figures(
     [1.0, 2.0]
     """
     n_samples, n_performers = losses.shape
-    values = np.full((n_samples, len(CHANNELS), 1, n_performers), np.nan)
+    values = np.full((n_samples, N_CHANNELS, 1, n_performers), np.nan)
     for channel, given in ((LOSS, losses), (WIN, wins), (PROFIT, profits_bps)):
         if given is not None:
             values[:, channel, 0] = given
+    if profits_bps is not None:
+        values[:, TRADABLE, 0] = tradable(losses, profits_bps)
     counted = np.ones(n_samples) if sample_weight is None else np.asarray(sample_weight, dtype=float)
     record = np.zeros((N_PLANES, memberships.shape[1] + 1, n_performers))
     for regime, share in enumerate((*memberships.T, np.ones(n_samples))):

@@ -17,6 +17,7 @@ from skensemble.performance._records import (
     CHANNELS,
     LOSS,
     MOMENTS,
+    N_CHANNELS,
     N_PLANES,
     PROFIT,
     ROUNDING,
@@ -30,6 +31,7 @@ from skensemble.performance._records import (
     pairs_of,
     pushed,
     sums_after,
+    tradable,
 )
 from skensemble.regimes import listed_memberships
 
@@ -136,16 +138,15 @@ class Ledger:
         self.overlap = overlap
         shape = (len(self.regimes) + 1, len(self.performers))
         self._lifetime = np.zeros((N_PLANES, *shape))
-        # Weight, its square and the four channels of each of the latest outcomes, in a ring; weight 0 marks an empty
-        # place.
-        self._recent = np.zeros((self.lookback, 2 + len(CHANNELS), *shape))
+        # Weight, its square and the channels of each of the latest outcomes, in a ring; weight 0 marks an empty place.
+        self._recent = np.zeros((self.lookback, 2 + N_CHANNELS, *shape))
         self._slot = np.zeros(shape, dtype=np.intp)
         # Per pair of models, over the outcomes that both were awake for: weight, mean error of the first, its sum of
         # squared deviations, the sum of products of the deviations of both, and the squared weight.
         self._pairs = np.zeros((5, len(self.models), len(self.models)))
         # Outcomes that do not fill a block yet: weight, channels and errors side by side; and what part of them lies
         # in which regime: number of the row, position of the regime and weight, by row.
-        self._pending = np.empty((0, 1 + len(CHANNELS) * shape[1] + len(self.models)))
+        self._pending = np.empty((0, 1 + N_CHANNELS * shape[1] + len(self.models)))
         self._inside = np.empty((0, 3))
 
     @property
@@ -234,7 +235,8 @@ class Ledger:
         wins : array-like of shape (n_samples, n_performers), default=None
             1 where a performer was on the right side, 0 where on the wrong one, NaN where neither.
         profits_bps : array-like of shape (n_samples, n_performers), default=None
-            Profit of each trade in basis points, NaN where there was none.
+            Profit of each trade in basis points, NaN where there was none. Where it is NaN beside a loss, the performer
+            could have traded and did not.
         agreements : array-like of shape (n_samples, n_performers), default=None
             For a model, whether it was on the ensemble's side (1 or 0); for the ensemble, the share or the weight of
             the models on its side.
@@ -275,8 +277,13 @@ class Ledger:
                 if name in ("wins", "agreements"):
                     check_shares(rows[:, start : start + width], name)
             start += width
+        if profits_bps is not None:
+            channels = self._parts(rows)[1]
+            rows[:, start : start + width] = tradable(channels[:, LOSS], channels[:, PROFIT])
         if errors is not None:
-            rows[:, start:] = read_table(errors, "errors", (len(rows), len(self.models)), "one column per model")
+            rows[:, start + width :] = read_table(
+                errors, "errors", (len(rows), len(self.models)), "one column per model"
+            )
         if not rows[:, 0].all():
             rows, inside = _left_in(rows, inside)
 
@@ -434,8 +441,8 @@ class Ledger:
             - ``n_trades``, ``profit_bps`` with ``_low``, ``_high``: mean profit per trade, :func:`mean_interval`;
             - ``sharpe`` with ``_low``, ``_high``: mean / standard deviation (``ddof=1``) of profit per trade,
               :func:`sharpe_interval`;
-            - ``sharpe_annual`` likewise, × √(``periods_per_year`` / ``overlap``), of all n outcomes, with a profit of 0
-              where there was no trade: who trades on every tenth day has a tenth of the trades in a year;
+            - ``sharpe_annual`` likewise, × √(``periods_per_year`` / ``overlap``), of all outcomes that came with
+              profits, NaN among them as 0: who trades on every tenth day has a tenth of the trades in a year;
             - ``drawdown_bps``: deepest fall of cumulative profit from its highest point, the start included;
             - ``n_agreement``, ``agreement``: mean agreement with the ensemble's side.
 
@@ -539,10 +546,10 @@ class Ledger:
                 self._pairs = joined_pairs(self._pairs, pairs_of(weight, errors))
 
     def _parts(self, rows: Array) -> tuple[Array, Array, Array]:
-        """Weight, channels (n_samples, 4, n_performers) and errors of rows laid out side by side."""
+        """Weight, channels (n_samples, 5, n_performers) and errors of rows laid out side by side."""
         width = len(self.performers)
-        end = 1 + len(CHANNELS) * width
-        return rows[:, 0], rows[:, 1:end].reshape(len(rows), len(CHANNELS), width), rows[:, end:]
+        end = 1 + N_CHANNELS * width
+        return rows[:, 0], rows[:, 1:end].reshape(len(rows), N_CHANNELS, width), rows[:, end:]
 
     def _settled(self) -> Ledger:
         """Return the same record with nothing waiting."""
@@ -553,7 +560,7 @@ class Ledger:
         return settled
 
     def _recent_rows(self) -> Array:
-        """Unroll the ring, oldest outcome first: (lookback, 6, n_regimes + 1, n_performers)."""
+        """Unroll the ring, oldest outcome first: (lookback, 7, n_regimes + 1, n_performers)."""
         order = (self._slot + np.arange(self.lookback)[:, None, None]) % self.lookback
         return np.take_along_axis(self._recent, order[:, None], axis=0)
 

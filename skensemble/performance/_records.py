@@ -19,12 +19,14 @@ __all__ = [
     "CHANNELS",
     "LOSS",
     "MOMENTS",
+    "N_CHANNELS",
     "N_PLANES",
     "PATH",
     "PROFIT",
     "ROUNDING",
     "SQUARES",
     "TOTALS",
+    "TRADABLE",
     "WEIGHTS",
     "WIN",
     "extended",
@@ -34,19 +36,26 @@ __all__ = [
     "pairs_of",
     "pushed",
     "sums_after",
+    "tradable",
 ]
 
 # Below this share of the mean, a standard deviation is what rounding left behind.
 ROUNDING = 1e-12
 _TINY = float(np.finfo(np.float64).tiny)
 
-# A record is an array (19, n_regimes + 1, n_performers). Its planes: for each of the four channels below the weight of
-# the outcomes, their weighted total and their squared weight; mean and central moment sums (2 to 4) of profit; highest
-# and lowest point and deepest fall of the path of cumulative profit, which starts at 0.
+# A record is an array (22, n_regimes + 1, n_performers). Its planes: for each of the five channels the weight of the
+# outcomes, their weighted total and their squared weight; mean and central moment sums (2 to 4) of profit; highest and
+# lowest point and deepest fall of the path of cumulative profit, which starts at 0. Channels are those below, as they
+# are given, and whether there could have been a trade.
 CHANNELS = ("losses", "wins", "profits_bps", "agreements")
-N_PLANES = 19
-LOSS, WIN, PROFIT, AGREEMENT = range(4)
-WEIGHTS, TOTALS, SQUARES, MOMENTS, PATH = slice(0, 4), slice(4, 8), slice(8, 12), slice(12, 16), slice(16, 19)
+LOSS, WIN, PROFIT, AGREEMENT, TRADABLE = range(5)
+N_CHANNELS, N_PLANES = 5, 22
+WEIGHTS, TOTALS, SQUARES, MOMENTS, PATH = slice(0, 5), slice(5, 10), slice(10, 15), slice(15, 19), slice(19, 22)
+
+
+def tradable(losses: Array, profits_bps: Array) -> Array:
+    """1 where there was a trade, or none by choice, since something was said; NaN elsewhere."""
+    return np.where(np.isfinite(profits_bps) | np.isfinite(losses), 1.0, np.nan)
 
 
 def joined(first: Array, second: Array) -> Array:
@@ -91,7 +100,7 @@ def extended(record: Array, weight: Array, square: Array, values: Array) -> Arra
     """Join a record with a block of rows.
 
     ``weight`` and ``square``, what the weight adds to the sum of squares, are (n_samples, n_regimes, n_performers),
-    ``values`` is (n_samples, 4, the same or 1, n_performers).
+    ``values`` is (n_samples, 5, the same or 1, n_performers).
     """
     known = np.isfinite(values)
     values = np.where(known, values, 0.0)
@@ -163,8 +172,8 @@ def joined_pairs(first: Array, second: Array) -> Array:
 
 def figures_of(record: Array, periods_per_year: float | None, overlap: float) -> dict[str, Array]:
     """Read a record: every figure as (n_regimes + 1, n_performers)."""
-    n, n_sides, n_trades, n_agreement = record[WEIGHTS]
-    loss, won, _, agreement = record[TOTALS]
+    n, n_sides, n_trades, n_agreement, _ = record[WEIGHTS]
+    loss, won, _, agreement, _ = record[TOTALS]
     independent = effective_number(record[WEIGHTS], record[SQUARES]) / overlap
     win_rate = ratio(won, n_sides)
     win_low, win_high = wilson_interval(win_rate * independent[WIN], independent[WIN])
@@ -198,11 +207,9 @@ def figures_of(record: Array, periods_per_year: float | None, overlap: float) ->
 
 def _with_flat_outcomes(record: Array) -> tuple[Array, Array, Array]:
     """Weight, squared weight and moments of profit where an outcome without a trade is a profit of 0."""
-    n, n_trades = record[WEIGHTS][LOSS], record[WEIGHTS][PROFIT]
-    square, moments = record[SQUARES][PROFIT], record[MOMENTS]
-    flat = np.maximum(n - n_trades, 0.0)
-    whole = _joined_moments(n_trades, moments, flat, np.zeros_like(moments))
-    return n_trades + flat, np.where(flat > 0, record[SQUARES][LOSS], square), whole
+    n, n_trades, moments = record[WEIGHTS][TRADABLE], record[WEIGHTS][PROFIT], record[MOMENTS]
+    whole = _joined_moments(n_trades, moments, n - n_trades, np.zeros_like(moments))
+    return n, record[SQUARES][TRADABLE], whole
 
 
 def _sharpe_figures(name: str, n: Array, square: Array, moments: Array, overlap: float) -> dict[str, Array]:
