@@ -15,7 +15,14 @@ from sklearn.base import clone
 from skensemble._carry import Carried, best_models, carry, definition, idle_after, latest, unknown_rows
 from skensemble._certainty import Certainty, probable
 from skensemble._compat import take_rows
-from skensemble._feedback import Outcomes, certainty_after, class_sides, figures_after, inferred_frequency
+from skensemble._feedback import (
+    Outcomes,
+    certainty_after,
+    class_sides,
+    figures_after,
+    inferred_frequency,
+    inferred_overlap,
+)
 from skensemble._training import AsleepModel, OutOfFold, Training
 from skensemble.combiners import Combiner, awake_models, default_loss
 from skensemble.intervals import ProbabilityCalibration
@@ -148,9 +155,12 @@ def learned(
     if calibrate:
         before = None if carried is None else carried.calibration
         combined, calibration = _calibrated(before, combined, record, folds, fresh)
-    sides = class_sides(targets, returns, counted)
+    all_rows = np.arange(len(targets))
+    known = n_outcomes_known(all_rows, n_samples=len(targets), times=times, label_horizon=label_horizon)
+    overlap = inferred_overlap(known, times)
+    sides = class_sides(targets, returns, counted, overlap)
     counts = judged & (record.counted > 0)
-    figures = _figures_before(past, carried, names, regimes, times, options)
+    figures = _figures_before(past, carried, names, regimes, times, overlap, options)
     outcomes = (replace(record, said=heard).those(counts), combined[counts], weights[counts])
     certainty = certainty_after(unknown if carried is None else carried.certainty, *outcomes, ~fresh[counts])
     if certainty.bounds.coverages != unknown.bounds.coverages:
@@ -228,6 +238,7 @@ def _figures_before(
     models: Sequence[str],
     regimes: tuple[Hashable, ...],
     times: pd.DatetimeIndex | None,
+    overlap: float,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What has been counted so far: nothing, or what is carried over from the ensemble before."""
@@ -241,7 +252,7 @@ def _figures_before(
     frequency = options["periods_per_year"]
     frequency = inferred_frequency(times) if frequency is None else frequency
     return {
-        "ledger_": Ledger(models, regimes, lookback=options["lookback"], periods_per_year=frequency),
+        "ledger_": Ledger(models, regimes, lookback=options["lookback"], periods_per_year=frequency, overlap=overlap),
         "group_ledger_": None,
         "_moments": None,
         "_group_moments": None,
