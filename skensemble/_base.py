@@ -24,7 +24,7 @@ from sklearn.utils.validation import (
 )
 
 from skensemble._carry import definition, folds_with_news, idle_after, latest, resting_models
-from skensemble._certainty import Certainty
+from skensemble._certainty import Certainty, probable
 from skensemble._checks import LookAheadWarning, ModelFailureWarning, check_choice, check_columns, check_number, shown
 from skensemble._compat import CallbackSupport, check_sample_weight, visual_block, with_callbacks
 from skensemble._composition import NamedParts, pairs
@@ -52,7 +52,7 @@ from skensemble._progress import listened_to
 from skensemble._training import AsleepModel, OutOfFold, Training, outputs, seeded, train, weight_params
 from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedVoting
 from skensemble.explanation import Explanation, agreement, spread
-from skensemble.intervals import AdaptiveConfidence
+from skensemble.intervals import AdaptiveConfidence, ProbabilityCalibration, read_coverages
 from skensemble.performance import Ledger
 from skensemble.regimes import (
     detect,
@@ -83,7 +83,7 @@ cv : int, splitter or iterable of (train, test), default=None
     many, fewer on small data. Any splitter will do, no partition is asked for; one that looks ahead gives a warning.
 label_horizon : int, str or timedelta, default=0
     How long after its row a label is known: rows, or a time such as ``"5D"`` where X has a DatetimeIndex. Training rows
-    whose label interval touches a test row's are purged.
+    whose label interval touches a test row's are purged. Outcomes that share their time count for less in intervals.
 embargo : int, str or timedelta, default=0
     Further distance between training and test rows.
 regime_detector : str, callable or estimator, default=None
@@ -96,7 +96,7 @@ periods_per_year : float, default=None
     Outcomes per year, for annualised Sharpe ratios. The default (``None``) reads it off a DatetimeIndex if it can.
 coverages : sequence of float, default=(0.5, 0.8, 0.9, 0.95)
     How often {bounds} should hold the outcome: what is tracked and kept honest, increasing, in (0, 1). Between two of
-    them is interpolated; above the largest nothing is known.
+    them is interpolated; above the largest nothing is known. A retrain with other ones trains all folds, to learn them.
 max_models : int, default=None
     How many models may work: those of lowest loss on the latest ``lookback`` outcomes; the others sleep. The default
     (``None``) is all of them.
@@ -155,6 +155,8 @@ feature_names_in_ : ndarray of shape (n_features_in_,)
 
 COVERAGES = (0.5, 0.8, 0.9, 0.95)
 
+_MOMENTS = ("learned_until_", "trained_until_")
+
 COMBINERS: dict[str, type[Combiner]] = {
     "dynamic": DynamicWeighting,
     "stacking": Stacking,
@@ -205,6 +207,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     estimators: list[Any] | None
     classes_: NDArray[Any]
     combiner_: Combiner
+    calibration_: ProbabilityCalibration | None
     ledger_: Ledger
     learned_until_: Any
     trained_until_: Any
@@ -338,8 +341,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         n_judged = len(np.unique(np.concatenate([test for _, test in splits]))) if splits else 0
         known = past.get("regimes_", ())
         news: Sequence[tuple[Rows, Rows]] = splits
-        # Selection compares the models on the latest out-of-fold rows, and calibration learns from them.
-        if self.max_models is None and not (self._calibrates() and past.get("calibration_") is None):
+        if not self._needs_all_folds(past):
             definitions = {name: definition(model) for name, model in models}
             news = folds_with_news(splits, past, combiner, definitions, targets.shape[1], times)
         names, memberships, detector = self._fit_regimes(X, regimes, news, unfitted, known)
@@ -381,7 +383,8 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             min_weight=self.min_weight,
             max_models=self.max_models,
             calibrate=self._calibrates(),
-            options={name: getattr(self, name) for name in ("lookback", "periods_per_year", "coverages")},
+            unknown=Certainty.unknown(hasattr(self, "classes_"), len(names), self.coverages),
+            options={name: getattr(self, name) for name in ("lookback", "periods_per_year")},
         )
         for name, value in attributes.items():
             setattr(self, name, value)
@@ -510,14 +513,24 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             known=news.known,
             features=news.features,
         )
-        combined = self._calibrated(combined)
+        calibration = self.calibration_
+        if calibration is not None:
+            combined, calibration = calibration.followed(
+                probable(combined), news.targets, news.counted, known=news.known
+            )
         if news.combined is not None and news.weights is not None:
             combined, weights = news.combined, news.weights
         detector = self.regime_detector_
         if tells_time(news.features):
             detector = remembered(detector, news.features)
         certainty = certainty_after(self._certainty, news, combined, weights)
-        return {"combiner_": combiner, "regime_detector_": detector, "_certainty": certainty}, combined, weights
+        moved = {
+            "combiner_": combiner,
+            "calibration_": calibration,
+            "regime_detector_": detector,
+            "_certainty": certainty,
+        }
+        return moved, combined, weights
 
     def _counted(self, news: Outcomes, combined: Array, weights: Array) -> dict[str, Any]:
         """What is only counted, after more outcomes."""
@@ -679,7 +692,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
 
         The record starts with the out-of-fold rows of `fit` and goes on with every `partial_update`. The ensemble's
         figures are those of what it said, or would have said, before each outcome was known; "best so far" is the
-        single model with the lowest loss until then, "equal weights" the plain mean.
+        single model with the lowest loss until then, "equal weights" the plain mean, both of the models at work.
 
         Parameters
         ----------
@@ -710,7 +723,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         report = with_scores(ledger.frame(), None if hasattr(self, "classes_") else moments, ledger.regimes)
         if by == "group":
             return report[report["window"] == "lifetime"].rename(columns={"regime": "group"}).reset_index(drop=True)
-        return with_reliability(report, self.confidence_.reliability(self.regimes_))
+        return with_reliability(report, self.confidence_.reliability(self.regimes_), ledger.overlap)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """List who asks for which metadata.
@@ -841,6 +854,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         check_number(self.lookback, "lookback", who, low=1, integer=True)
         if self.max_models is not None:
             check_number(self.max_models, "max_models", who, low=1, integer=True)
+        read_coverages(self.coverages, who)
         check_number(self.min_weight, "min_weight", who, low=0, high=1)
         check_number(self.rest_after, "rest_after", who, low=1, integer=True)
         if self.periods_per_year is not None:
@@ -877,6 +891,15 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             )
         each = {} if weight is None else {name: weight_params(model, weight) for name, model in models}
         return Bunch(models=each, splitter={key: given[key] for key in ("groups",) if key in given})
+
+    def _needs_all_folds(self, past: Mapping[str, Any]) -> bool:
+        """Whether a retrain asks for folds that tell nothing new, too.
+
+        Selection compares the models on them, and calibration and other coverages are learned from them at first.
+        """
+        if self.max_models is not None or (self._calibrates() and past.get("calibration_") is None):
+            return True
+        return bool(past) and past["_certainty"].bounds.coverages != tuple(self.coverages)
 
     def _fit_regimes(
         self,
@@ -943,7 +966,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
 
     def _calibrated(self, combined: Array) -> Array:
         """Combined outputs as they are said."""
-        return combined
+        return combined if self.calibration_ is None else self.calibration_.calibrated(probable(combined))
 
     def _memberships(self, X: Any, regimes: Any) -> Array:
         check_same_times(X, regimes, "regimes")
@@ -986,6 +1009,14 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             return {"combiner": COMBINERS[given]()} if given in COMBINERS else {}
         return {"combiner": given}
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Text, for skops makes objects without calling them, which no Timestamp survives.
+        state: dict[str, Any] = super().__getstate__()
+        return state | {name: _written(state[name]) for name in _MOMENTS if name in state}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state | {name: _read_again(state[name]) for name in _MOMENTS if name in state})
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         # Every prediction asks for the tags, and making the models anew to ask them costs more than a small model does.
@@ -1010,6 +1041,17 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         if self.regime_detector is not None:
             parts.append(("regime_detector", self.regime_detector))
         return visual_block([name for name, _ in parts], [part for _, part in parts])
+
+
+def _written(moment: pd.Timestamp | None) -> str | None:
+    """Write a time as text that any release of pandas reads: one in a time zone becomes that of UTC."""
+    if moment is None:
+        return None
+    return str(moment if moment.tzinfo is None else moment.tz_convert("UTC"))
+
+
+def _read_again(text: str | None) -> pd.Timestamp | None:
+    return None if text is None else pd.Timestamp(text)
 
 
 def _is_routed(part: Any) -> bool:
