@@ -193,6 +193,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     # All that `partial_update` moves, in records that are replaced and never changed: a shallow copy is a moment kept.
     _moving: ClassVar[tuple[str, ...]] = (
         "combiner_",
+        "calibration_",
         "regime_detector_",
         "ledger_",
         "group_ledger_",
@@ -1008,6 +1009,12 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         if isinstance(given, str):
             return {"combiner": COMBINERS[given]()} if given in COMBINERS else {}
         return {"combiner": given}
+
+    def __copy__(self) -> Any:
+        # Records are replaced and never changed, so this is the ensemble of this moment.
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
 
     def __getstate__(self) -> dict[str, Any]:
         # Text, for skops makes objects without calling them, which no Timestamp survives.

@@ -157,6 +157,7 @@ def transplanted(past: Mapping[str, Any], fitted: Mapping[str, Any]) -> dict[str
     own = [_place(name, fitted["regimes_"]) for name in names]
     return {
         "combiner_": taught if carried.combiner is None else carried.combiner,
+        "calibration_": fitted["calibration_"] and (carried.calibration or fitted["calibration_"]),
         "ledger_": carried.ledger,
         "group_ledger_": carried.by_group,
         "learned_until_": _in_the_zone_of(fitted["trained_until_"], past["learned_until_"]),

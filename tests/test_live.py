@@ -382,16 +382,21 @@ def test_an_ensemble_handed_over_is_not_changed_and_neither_is_the_journal(live)
     assert learned(ENSEMBLE) == before
 
 
-def test_partial_update_moves_what_a_moment_keeps_and_nothing_else():
-    ensemble = regressor(times=DAYS, combiner="dynamic", regime_detector=VolatilityRegimes("x", window=5))
-    before = {name: pickle.dumps(value) for name, value in vars(ensemble).items()}
-    frame = pd.DataFrame(ROWS[:5], columns=list("xyz"), index=pd.date_range("2024-06-01", periods=5))
+@pytest.mark.parametrize("task", ["numbers", "classes"])
+def test_partial_update_moves_what_a_moment_keeps_and_nothing_else(task):
+    if task == "numbers":
+        ensemble, y = regressor(times=DAYS, regime_detector=VolatilityRegimes("x", window=5)), YS[:5]
+    else:
+        ensemble, y = classifier(calibrate=True), ["no", "yes", "yes", "no", "yes"]
     ensemble._idle = ensemble._idle + 3
-    before["_idle"] = pickle.dumps(ensemble._idle)
-    ensemble.partial_update(frame, YS[:5], groups=list("ababa"))
+    frame = pd.DataFrame(ROWS[:5], columns=list("xyz"), index=pd.date_range("2024-06-01", periods=5))
+    before = {name: pickle.dumps(value) for name, value in vars(ensemble).items()}
+    ensemble.partial_update(frame if task == "numbers" else ROWS[:5], y, groups=list("ababa"))
     ensemble.partial_update(trades={"model": "a", "won": True, "profit_bps": 2.0})
     after = {name: pickle.dumps(value) for name, value in vars(ensemble).items()}
-    assert {name for name in after if after[name] != before.get(name)} == set(ensemble._moving)
+    of_numbers = {"regime_detector_", "learned_until_"}
+    expected = set(ensemble._moving) - ({"calibration_"} if task == "numbers" else of_numbers)
+    assert {name for name in after if after[name] != before.get(name)} == expected
 
 
 # Regimes of a detector that looks back.
@@ -585,11 +590,12 @@ def test_what_if_the_rule_had_been_another(live):
         live.what_if("best")
 
 
-def test_what_if_under_the_same_rule_is_what_was_said(begin):
-    live = begin()
+@pytest.mark.parametrize("ensemble", [ENSEMBLE, classifier(calibrate=True)], ids=["numbers", "classes"])
+def test_what_if_under_the_same_rule_is_what_was_said(begin, ensemble):
+    live = begin(ensemble)
     for i in range(40):
         live.predict(ROWS[i], id=f"row {i}", at=at(i), regimes=REGIMES[i])
-        live.feedback(f"row {i}", y=YS[i])
+        live.feedback(f"row {i}", y=YS[i] if ensemble is ENSEMBLE else ["no", "yes"][int(YS[i] > 0)])
     found = live.what_if("dynamic")
     np.testing.assert_allclose(found.frame["other_loss"], found.frame["loss"])
 

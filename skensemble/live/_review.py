@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from skensemble._base import COMBINERS, RegimeAwareEnsemble
+from skensemble._certainty import probable
 from skensemble._checks import LookAheadWarning, shown
 from skensemble._feedback import Outcomes
 from skensemble.combiners import Combiner, default_loss
@@ -143,7 +144,11 @@ def what_if(combiner: Any, first: RegimeAwareEnsemble, rows: Settled, layouts: M
     targets = np.array(y, dtype=float)[:, None] if said.classes is None else _targets(y, said.classes)
     rule = clone(combiner)
     rule.fit(*_out_of_fold(first, said))
-    combined, _ = rule.follow(said.member_predictions, targets, said.memberships, known=_known(entries, predictions))
+    known = _known(entries, predictions)
+    combined, _ = rule.follow(said.member_predictions, targets, said.memberships, known=known)
+    calibration = first.calibration_
+    if calibration is not None and said.classes == tuple(first.classes_.tolist()):
+        combined, _ = calibration.followed(probable(combined), targets, np.ones(len(rows)), known=known)
     loss, other = np.array([entry.loss for entry in entries], dtype=float), loss_of(targets, combined)
     frame = pd.DataFrame(
         {
