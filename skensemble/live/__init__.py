@@ -4,6 +4,7 @@ One idea: whatever was acknowledged stands in one file, so that a process may di
 nothing is learned that is not in the journal, and what is in the journal is learned from exactly once.
 """
 
+from skensemble.live._files import TRUSTED_TYPES, load, save
 from skensemble.live._journal import JournalError
 from skensemble.live._live import LiveEnsemble, StaleWarning, TakeoverRefusedError
 from skensemble.live._prediction import LivePrediction
@@ -11,6 +12,7 @@ from skensemble.live._review import WhatIf
 from skensemble.live._views import Health
 
 __all__ = [
+    "TRUSTED_TYPES",
     "Health",
     "JournalError",
     "LiveEnsemble",
@@ -18,4 +20,6 @@ __all__ = [
     "StaleWarning",
     "TakeoverRefusedError",
     "WhatIf",
+    "load",
+    "save",
 ]
