@@ -244,7 +244,7 @@ def test_other_versions_are_said(tmp_path, monkeypatch):
     monkeypatch.setattr(_files, "_FORMAT", 2)
     save(regressor(), path)
     monkeypatch.setattr(_files, "_FORMAT", 1)
-    with pytest.raises(ValueError, match="is of format 2, .*reads formats up to 1. Update skensemble"):
+    with pytest.raises(ValueError, match=r"is of format 2, .*reads formats up to 1. Update skensemble"):
         load(path, trusted=OWN)
 
 
