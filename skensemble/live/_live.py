@@ -27,6 +27,7 @@ from skensemble.live._prediction import Layout, LivePrediction
 from skensemble.live._replay import Event, Replay, Window, arrivals, moved, moving, trade
 from skensemble.live._review import WhatIf, compared, loss_of, what_if
 from skensemble.live._rows import (
+    are_many,
     checked_ids,
     digest,
     in_kind,
@@ -387,7 +388,10 @@ class LiveEnsemble:
         ids = checked_ids(id, n_rows)
         if X is not x and isinstance(X, pd.DataFrame):
             X = _in_time(X, times, ensemble)
-        said = ensemble.explain(X, regimes=_regimes_of(regimes, n_rows))
+        try:
+            said = ensemble.explain(X, regimes=_regimes_of(regimes, n_rows))
+        except (OverflowError, TypeError) as error:
+            raise ValueError(f"x of LiveEnsemble.predict holds what is no number: {error}.") from error
         stale = self._is_stale(max(times), ensemble)
         kept = packed_rows(X)
         journaled = True
@@ -568,8 +572,7 @@ class LiveEnsemble:
         JournalError
             If the journal cannot be written; then nothing has moved.
         """
-        ids = (id,) if isinstance(id, str) or not hasattr(id, "__len__") else tuple(id)
-        ids = checked_ids(list(ids), len(ids))
+        ids = checked_ids(id, len(id) if are_many(id) else 1)
         columns = {
             name: _column(value, id, len(ids), name)
             for name, value in {"y": y, "won": won, "profit_bps": profit_bps}.items()
@@ -952,9 +955,9 @@ def _column(values: Any, ids: Any, n_rows: int, name: str) -> Sequence[Any]:
     """One value for each id; a single id has a single value."""
     if values is None:
         return [None] * n_rows
-    if isinstance(ids, str):
+    if not are_many(ids):
         return [values]
-    if isinstance(values, str) or not hasattr(values, "__len__") or len(values) != n_rows:
+    if not are_many(values) or len(values) != n_rows:
         raise ValueError(f"{name} must hold one value for each of the {n_rows} ids; got {shown(values)}.")
     return list(values)
 

@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 from skensemble._checks import shown
 from skensemble.splits import times_of
 
-__all__ = ["checked_ids", "digest", "in_kind", "moment", "moments", "packed_rows", "rows_of", "unpacked_rows"]
+__all__ = [
+    "are_many",
+    "checked_ids",
+    "digest",
+    "in_kind",
+    "moment",
+    "moments",
+    "packed_rows",
+    "rows_of",
+    "unpacked_rows",
+]
 
 _MOST_OF_AN_ID = 1000
 
@@ -74,11 +84,17 @@ def _object_index(names: Sequence[Any]) -> pd.Index[Any]:
     return pd.Index(list(names), dtype=object)
 
 
+def are_many(values: Any) -> bool:
+    """Whether these are values for several rows, and not a single one."""
+    listed = isinstance(values, (Sequence, np.ndarray, pd.Index, pd.Series, pd.api.extensions.ExtensionArray))
+    return listed and not isinstance(values, (str, bytes)) and getattr(values, "ndim", 1) == 1
+
+
 def checked_ids(ids: Any, n_rows: int) -> tuple[str, ...]:
     """Read the ids of rows, or make them up."""
     if ids is None:
         return tuple(uuid4().hex for _ in range(n_rows))
-    given = [ids] if isinstance(ids, str) or not isinstance(ids, (Sequence, np.ndarray, pd.Index)) else list(ids)
+    given = list(ids) if are_many(ids) else [ids]
     for each in given:
         _check_id(each)
     if len(given) != n_rows:
@@ -123,7 +139,7 @@ def moments(at: Any, X: Any, n_rows: int) -> list[int] | None:
     if at is None:
         times = times_of(X)
         return None if times is None else [moment(time, "The index of x") for time in times]
-    if isinstance(at, (Sequence, np.ndarray, pd.Index, pd.Series)) and not isinstance(at, (str, bytes)):
+    if are_many(at):
         if len(at) != n_rows:
             raise ValueError(f"at must be one time, or one for each of the {n_rows} rows; got {len(at)}: {shown(at)}.")
         return [moment(each) for each in at]
