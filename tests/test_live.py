@@ -681,6 +681,23 @@ def test_pruning_keeps_what_was_learned_and_what_is_open_to_late_outcomes(begin)
     assert learned(reopened(live).ensemble) != state
 
 
+def test_pruning_lets_go_of_ensembles_that_nobody_needs(begin):
+    live = begin(replay_window=2, snapshot_every=1)
+    for version in range(1, 5):
+        say(live, 4, start=4 * version)
+        for i in range(4 * version, 4 * version + 4):
+            live.feedback(f"row {i}", y=YS[i])
+        live.adopt(regressor(seed=version), at=at(4 * version + 3.5))
+    assert sorted(live._versions) == [4, 5]
+    state = learned(live.ensemble)
+    live.prune(before=at(15))
+    assert live._journal._do("SELECT version FROM versions").fetchall() == [(3,), (4,), (5,)]
+    with reopened(live) as again:
+        assert learned(again.ensemble) == state
+        assert len(again.what_if("weighted_voting").frame) == len(again.to_frame()) == 5
+        assert len(again.what_if("weighted_voting", last=2).frame) == 2
+
+
 # The test of drift.
 
 
@@ -711,7 +728,7 @@ def test_ranks_do_not_depend_on_blocks(monkeypatch):
 
 def test_threads_predict_and_feed_back_and_nothing_is_lost_or_counted_twice(begin):
     live = begin(regressor([("a", Says(0))]), replay_window=2000)
-    n_threads, n_calls = 8, 60
+    n_threads, n_calls = 8, 25
     failures = []
 
     def work(thread):
@@ -731,7 +748,7 @@ def test_threads_predict_and_feed_back_and_nothing_is_lost_or_counted_twice(begi
         thread.join()
     assert failures == []
     health = live.health()
-    assert (health.n_predictions, health.n_outcomes, health.n_pending) == (480, 480, 0)
+    assert (health.n_predictions, health.n_outcomes, health.n_pending) == (200, 200, 0)
     order = [(f"{t} {c}", float(c), at(c * n_threads + t)) for t in range(n_threads) for c in range(n_calls)]
     expected = plainly(live._fitted(1), [(live.said(name), y, time) for name, y, time in order])
     same_state(live.ensemble, expected)

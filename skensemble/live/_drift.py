@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 __all__ = ["drift_p_value"]
 
-_STAKES = np.array([0.25, 0.5, 1.0])
+_STAKES = (0.25, 0.5, 1.0)
+_ENOUGH = 1e12
 _BLOCK = 512
 
 
@@ -50,14 +51,14 @@ def drift_p_value(losses: npt.ArrayLike) -> float:
     >>> drift_p_value(losses) > 0.05, drift_p_value(np.append(losses, 3 * losses[:100])) < 0.001
     (True, True)
     """
-    ranks = _shares_above(np.asarray(losses, dtype=float))
-    owned, most, aside = np.zeros(len(_STAKES)), 1.0, 1.0
-    for n, factors in enumerate(1.0 + _STAKES * (1.0 - 2.0 * ranks[:, None]), start=1):
-        begun = 1.0 / (n * (n + 1.0))
-        aside -= begun
-        owned = (owned + begun / len(_STAKES)) * factors
-        most = max(most, float(owned.sum()) + aside)
-        if most > 1e300:
+    gains = 1.0 - 2.0 * _shares_above(np.asarray(losses, dtype=float))
+    owned, most = [0.0] * len(_STAKES), 1.0
+    # Plain numbers: there is far too little work in a step for arrays.
+    for n, gain in enumerate(gains.tolist(), start=1):
+        begun = 1.0 / (n * (n + 1.0) * len(_STAKES))
+        owned = [(part + begun) * (1.0 + stake * gain) for part, stake in zip(owned, _STAKES, strict=True)]
+        most = max(most, sum(owned) + 1.0 / (n + 1.0))
+        if most > _ENOUGH:
             break
     return 1.0 / most
 

@@ -363,6 +363,10 @@ class Journal:
             ).fetchone()
             yield Entry(*row[:n]), *row[n:]
 
+    def begun(self) -> int:
+        """When the journal began, as far as it knows."""
+        return int(self._one("SELECT min(made) FROM versions"))
+
     def settled(self, *, last: int | None = None) -> list[tuple[Entry, Said]]:
         """List outcomes with what had been said, in the order of the times they are of."""
         n = len(Entry._fields)
@@ -426,12 +430,20 @@ class Journal:
     def keep_snapshot(self, arrival: int, state: bytes) -> None:
         self._do("INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?)", (arrival, state))
 
-    def prune(self, before: int, first_arrival: int) -> int:
-        """Delete predictions made for times before one, and their events, but for those events from an arrival on."""
+    def prune(self, before: int, first_arrival: int, first_version: int) -> int:
+        """Delete predictions made for times before one, and their events, but for those events from an arrival on.
+
+        With them go ensembles before a version, of which no prediction is left.
+        """
         kept = "SELECT prediction FROM events WHERE arrival >= ? AND prediction IS NOT NULL"
         gone = f"SELECT prediction FROM predictions WHERE at < ? AND prediction NOT IN ({kept})"
         self._do(f"DELETE FROM events WHERE prediction IN ({gone})", (before, first_arrival))
-        return self._do(f"DELETE FROM predictions WHERE prediction IN ({gone})", (before, first_arrival)).rowcount
+        n_gone = self._do(f"DELETE FROM predictions WHERE prediction IN ({gone})", (before, first_arrival)).rowcount
+        self._do(
+            "DELETE FROM versions WHERE version < ? AND version NOT IN (SELECT version FROM predictions)",
+            (first_version,),
+        )
+        return n_gone
 
     def compact(self) -> None:
         """Give the room of what was deleted back to the disk."""

@@ -237,20 +237,20 @@ class LiveEnsemble:
         self._keeps_values = options["features"] == "values"
         self._snapshot_every = options["snapshot_every"]
         self._layouts = {number: Layout(*pickle.loads(names)) for number, names in journal.layouts()}
-        self._last_made, self._heard = journal.last_made(), journal.last_feedback()
+        self._last_made, self._heard, self._begun = journal.last_made(), journal.last_feedback(), journal.begun()
         arrival, state = journal.snapshot() or (0, None)
-        kept = pickle.loads(state) if state else None
-        window = Window(options["replay_window"])
+        kept = None if state is None else self._unpickled(state, "The snapshot", made_with())
         self._taken_over: dict[int, int] = {1: _BEGINNING}
-        version, detector, n_remembered = 1, None, 0
-        first = self._fitted(1, journal)
-        if kept is not None:
+        if kept is None:
+            detector, n_remembered = None, 0
+            self._replay = Replay(Window(options["replay_window"]), self._fitted(1, journal), 1, self._fitted)
+        else:
             self._taken_over = kept["taken_over"]
-            version, detector, n_remembered = kept["version"], kept["detector"], kept["n_remembered"]
+            detector, n_remembered = kept["detector"], kept["n_remembered"]
             events = [self._event(*found) for found in journal.events_of(kept["arrivals"])]
-            window = Window(window.n_least, events, kept["n_closed"], kept["closed_until"])
-            first = moved(self._fitted(version, journal), kept["state"])
-        self._replay = Replay(window, first, version, self._fitted)
+            window = Window(options["replay_window"], events, kept["n_closed"], kept["closed_until"])
+            first = moved(self._fitted(kept["version"], journal), kept["state"])
+            self._replay = Replay(window, first, kept["version"], self._fitted)
         self._snapshot_arrival = self._arrival = arrival
         takeovers = []
         for found in journal.events(arrival):
@@ -278,14 +278,17 @@ class LiveEnsemble:
         """An ensemble as it was fitted."""
         if version not in self._versions:
             made, with_what, blob = (journal or self._journal).version(version)
-            try:
-                self._versions[version] = made, pickle.loads(blob)
-            except Exception as error:
-                raise JournalError(
-                    f"The ensemble in {self.path} cannot be read back ({type(error).__name__}: {error}). It was made "
-                    f"with {with_what}, this is {made_with()}: install what it was made with."
-                ) from error
+            self._versions[version] = made, self._unpickled(blob, "The ensemble", with_what)
         return self._versions[version][1]
+
+    def _unpickled(self, blob: bytes, what: str, with_what: str) -> Any:
+        try:
+            return pickle.loads(blob)
+        except Exception as error:  # whatever a library of another version makes of it
+            raise JournalError(
+                f"{what} in {self.path} cannot be read back ({type(error).__name__}: {error}). It was made with "
+                f"{with_what}, this is {made_with()}: install what it was made with."
+            ) from error
 
     def _with_rows(self, detector: Any, journal: Journal, after: int, *, since: int | None = None) -> Any:
         """A detector that looks back, after the rows that were predicted: those it knows already it leaves out."""
@@ -484,7 +487,7 @@ class LiveEnsemble:
 
     def _is_stale(self, at: int, ensemble: RegimeAwareEnsemble, *, loud: bool = True) -> bool:
         """Whether the ensemble is too old at a time, or has not heard of anything for too long."""
-        age, silence = at - self._trained_until(ensemble), at - (self._heard or self._versions[1][0])
+        age, silence = at - self._trained_until(ensemble), at - (self._heard or self._begun)
         stale = False
         for name, limit, passed, since in (
             ("max_age", self._max_age, age, "was trained"),
@@ -662,6 +665,8 @@ class LiveEnsemble:
         with self._journal.writing("write a snapshot") as journal:
             journal.keep_snapshot(self._arrival, pickle.dumps(state))
         self._snapshot_arrival = self._arrival
+        # Nothing takes us back to the ensembles before.
+        self._versions = {number: known for number, known in self._versions.items() if number >= first.version}
 
     # Another ensemble.
 
@@ -754,7 +759,7 @@ class LiveEnsemble:
             )
         return change
 
-    def what_if(self, combiner: Any) -> WhatIf:
+    def what_if(self, combiner: Any, *, last: int | None = None) -> WhatIf:
         """Replay the journal under another rule.
 
         The rule starts with what the first ensemble of the journal had seen out of fold; then it hears of each outcome
@@ -764,6 +769,8 @@ class LiveEnsemble:
         ----------
         combiner : {"weighted_voting", "stacking", "dynamic"} or Combiner
             The other rule.
+        last : int, default=None
+            Replay the latest so many outcomes only. The default (``None``) is all of them.
 
         Returns
         -------
@@ -775,8 +782,10 @@ class LiveEnsemble:
         ValueError
             If there are no outcomes, or the combiner is none.
         """
+        if last is not None:
+            check_number(last, "last", "LiveEnsemble.what_if", low=1, integer=True)
         with self._journal.reading() as journal:
-            rows = journal.settled()
+            rows = journal.settled(last=None if last is None else int(last))
             layouts = {number: Layout(*pickle.loads(names)) for number, names in journal.layouts()}
             with self._lock:
                 first = self._fitted(min((said.version for _, said in rows), default=1), journal)
@@ -848,8 +857,8 @@ class LiveEnsemble:
     def prune(self, *, before: Any) -> int:
         """Delete predictions made for times before one, with their outcomes; what was learned from them stays.
 
-        Outcomes that are still open to late ones before them stay (``replay_window``). An outcome of a prediction that
-        is gone is of an unknown id.
+        Ensembles that took part in nothing that is left go, too. Outcomes that are still open to late ones before them
+        stay (``replay_window``). An outcome of a prediction that is gone is of an unknown id.
 
         Parameters
         ----------
@@ -872,8 +881,10 @@ class LiveEnsemble:
             self._snapshot()
             first = min(arrivals(self._replay.window.events), default=self._arrival + 1)
             with self._journal.writing("prune") as journal:
-                n_gone = journal.prune(limit, first)
-            self._journal.compact()
+                n_gone = journal.prune(limit, first, self._replay.first.version)
+            # The room stays in the file where a reader is in the way.
+            with suppress(JournalError):
+                self._journal.compact()
         return n_gone
 
     def save(self, path: Any) -> None:
@@ -901,7 +912,8 @@ class LiveEnsemble:
         self.close()
 
     def __repr__(self) -> str:
-        return f"LiveEnsemble of {type(self._fitted(1)).__name__}, version {self._version}, journal {self.path}"
+        kind = type(self._replay.first.ensemble).__name__
+        return f"LiveEnsemble of {kind}, version {self._version}, journal {self.path}"
 
 
 # What is handed over.
