@@ -982,15 +982,16 @@ def _checked_outcome(ensemble: RegimeAwareEnsemble, layout: Layout, said: Said, 
     y = y.item() if isinstance(y, np.generic) else y
     if not isinstance(y, (str, int, float)):
         raise ValueError(f"y of feedback must be one number or class for {shown(said.id)}; got {shown(y)}.")
+    given = y
     (combined,) = np.frombuffer(said.said, dtype="<f8")[None, : 1 if layout.classes is None else len(layout.classes)]
     if layout.classes is None:
         try:
-            targets = ensemble._encoded_outcomes([y], 1)
-        except (TypeError, OverflowError):
-            targets = np.full((1, 1), np.nan)
-        if not np.isfinite(targets).all():
-            raise ValueError(f"y of feedback must be a finite number for {who}; got {shown(y)}.")
-        y = float(targets[0, 0])
+            y = float("nan") if isinstance(y, str) else float(y)
+        except OverflowError:
+            y = float("inf")
+        if not np.isfinite(y):
+            raise ValueError(f"y of feedback must be a finite number for {who}; got {shown(given)}.")
+        targets = np.full((1, 1), y)
     else:
         known = [label for label in layout.classes if label == y and isinstance(label, str) == isinstance(y, str)]
         if not known:
