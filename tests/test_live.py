@@ -422,6 +422,17 @@ def test_a_detector_that_looks_back_remembers_every_row_also_after_a_restart(beg
     live.close()
 
 
+def test_rows_that_a_new_detector_cannot_be_told_of_are_said(begin):
+    live = begin(regressor(times=DAYS))
+    for i in range(3):
+        live.predict(ROWS[i], at=at(i))
+    with pytest.warns(UserWarning, match="looks back, but 3 rows that were predicted are not in"):
+        live.adopt(regressor(times=DAYS, regime_detector=VolatilityRegimes("x", window=5)))
+    live.predict(ROWS[3], at=at(3))
+    with reopened(live) as again:
+        again.predict(ROWS[4], at=at(4))
+
+
 def test_rows_of_all_kinds_are_read_back_as_they_were(tmp_path):
     from skensemble.live._rows import packed_rows, unpacked_rows
 

@@ -37,6 +37,7 @@ MIGRATIONS: list[str] = [
         made INTEGER NOT NULL, version INTEGER NOT NULL, layout INTEGER NOT NULL, said BLOB NOT NULL, columns INTEGER,
         features BLOB NOT NULL, stale INTEGER NOT NULL, settled INTEGER NOT NULL DEFAULT 0
     );
+    CREATE INDEX predictions_at ON predictions (at);
     CREATE INDEX predictions_open ON predictions (at) WHERE settled = 0;
     CREATE TABLE events (
         arrival INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, prediction INTEGER, version INTEGER NOT NULL,
@@ -306,6 +307,10 @@ class Journal:
 
     def last_prediction(self) -> int:
         return int(self._one("SELECT max(prediction) FROM predictions") or 0)
+
+    def last_at(self) -> int | None:
+        """The latest time that was predicted."""
+        return self._one("SELECT max(at) FROM predictions")
 
     def predictions(self, after: int = 0, *, since: int | None = None) -> Iterator[Said]:
         """List predictions in the order in which they were made: later than a number, and made for times from on."""

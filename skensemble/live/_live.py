@@ -252,24 +252,21 @@ class LiveEnsemble:
             first = moved(self._fitted(kept["version"], journal), kept["state"])
             self._replay = Replay(window, first, kept["version"], self._fitted)
         self._snapshot_arrival = self._arrival = arrival
-        takeovers = []
+        taken_over = False
         for found in journal.events(arrival):
             entry = found[0]
             if entry.kind == TAKEOVER:
-                takeovers.append(entry.version)
+                taken_over = True
                 self._taken_over[entry.version] = entry.placed
                 self._fitted(entry.version, journal)
             self._replay.insert(self._event(*found))
             self._arrival = entry.arrival
         self._version = max(self._taken_over)
-        self._detector = self._fitted(self._version, journal).regime_detector_
-        if kept is not None and not takeovers:
-            self._detector = detector
-        else:
-            n_remembered = 0
         self._n_remembered = journal.last_prediction()
-        if hasattr(self._detector, "remember"):
-            self._detector = self._with_rows(self._detector, journal, n_remembered)
+        if kept is None or taken_over:
+            self._detector = self._after_training(self._fitted(self._version, journal), journal)
+        else:
+            self._detector = self._after_rows(detector, journal, n_remembered)
 
     def _event(self, entry: Entry, layout: int | None, said: bytes | None) -> Event:
         return Event.of(entry, None if layout is None else self._layouts[layout], said)
@@ -290,13 +287,28 @@ class LiveEnsemble:
                 f"{with_what}, this is {made_with()}: install what it was made with."
             ) from error
 
-    def _with_rows(self, detector: Any, journal: Journal, after: int, *, since: int | None = None) -> Any:
+    def _after_training(self, fitted: RegimeAwareEnsemble, journal: Journal) -> Any:
+        """The detector of a fitted ensemble, after the rows that were predicted for times after its training."""
+        until = fitted.trained_until_
+        return self._after_rows(fitted.regime_detector_, journal, 0, since=None if until is None else moment(until))
+
+    def _after_rows(self, detector: Any, journal: Journal, after: int, *, since: int | None = None) -> Any:
         """A detector that looks back, after the rows that were predicted: those it knows already it leaves out."""
-        columns = journal.columns()
+        if not hasattr(detector, "remember"):
+            return detector
+        columns, n_lost = journal.columns(), 0
         for said in journal.predictions(after, since=since):
-            if said.columns is not None:
-                with suppress(ValueError):
-                    detector = remembered(detector, unpacked_rows(columns[said.columns], [said.features]))
+            try:
+                detector = remembered(detector, unpacked_rows(columns[said.columns or 0], [said.features]))
+            except (KeyError, ValueError):
+                n_lost += 1
+        if n_lost:
+            warnings.warn(
+                f"The regime detector looks back, but {n_lost} rows that were predicted are not in {self.path}, or "
+                f"have other columns: it goes on without them.",
+                UserWarning,
+                stacklevel=4,
+            )
         return detector
 
     # Looking.
@@ -585,12 +597,12 @@ class LiveEnsemble:
         given = None if at is None else moment(at)
         with self._lock:
             self._check_writable("take an outcome")
-            ensemble, made = self._now(), self._clock()
+            made = self._clock()
             window = self._replay.window.copied()
             news: list[Event] = []
             for each, *outcome in zip(ids, *columns.values(), strict=True):
                 said = self._found(each)
-                for entry in self._entries(ensemble, said, *outcome):
+                for entry in self._entries(said, *outcome):
                     placed, late = window.place(max(said.at, self._taken_over[said.version] + 1))
                     arrival = self._arrival + 1 + len(news)
                     entry = entry._replace(  # noqa: PLW2901
@@ -607,17 +619,17 @@ class LiveEnsemble:
             self._learn(news)
             return True
 
-    def _entries(self, ensemble: RegimeAwareEnsemble, said: Said, y: Any, won: Any, profit_bps: Any) -> list[Entry]:
+    def _entries(self, said: Said, y: Any, won: Any, profit_bps: Any) -> list[Entry]:
         """What is new in the outcomes of a prediction, checked."""
         layout = self._layouts[said.layout]
         blank = Entry(0, "", said.prediction, said.version, 0, 0, 0, 0)
         entries = []
         if y is not None:
-            outcome, loss = _checked_outcome(ensemble, layout, said, y)
+            outcome, loss = _checked_outcome(type(self._replay.latest.ensemble).__name__, layout, said, y)
             if self._is_new(said, OUTCOME, {"y": outcome}):
                 entries.append(blank._replace(kind=OUTCOME, outcome=outcome, loss=loss))
         if won is not None or profit_bps is not None:
-            won, profit_bps = _checked_trade(ensemble, won, profit_bps)
+            won, profit_bps = _checked_trade(self._now(), won, profit_bps)
             if self._is_new(said, TRADE, {"won": won, "profit_bps": profit_bps}):
                 entries.append(blank._replace(kind=TRADE, won=won, profit_bps=profit_bps))
         return entries
@@ -685,7 +697,7 @@ class LiveEnsemble:
             Compare it first with what was said on the latest so many rows with an outcome, as far as they are later
             than its training: leave some days out of the training for this. It needs ``features="values"``.
         at : Timestamp or str, default=None
-            From when on, for journals with times of their own; now by default.
+            From when on. The default (``None``) is right after the latest time that was predicted.
 
         Returns
         -------
@@ -709,12 +721,13 @@ class LiveEnsemble:
             self._check_classes(fitted)
             change = None if gate is None else self._judged(fitted, gate)
             made, version = self._clock(), self._version + 1
-            start = max(made if given is None else given, self._taken_over[self._version] + 1)
+            if given is None:
+                last = self._journal.last_at()
+                given = made if last is None else last + 1
+            start = max(given, self._taken_over[self._version] + 1)
             placed, late = self._replay.window.place(start)
             entry = Entry(self._arrival + 1, TAKEOVER, None, version, placed, late, start, made)
-            detector = fitted.regime_detector_
-            if hasattr(detector, "remember"):
-                detector = self._with_rows(detector, self._journal, 0)
+            detector = self._after_training(fitted, self._journal)
             with self._writing("adopt an ensemble") as journal:
                 journal.add_version(version, made, made_with(), blob)
                 journal.record(entry)
@@ -722,6 +735,8 @@ class LiveEnsemble:
             self._version, self._taken_over[version] = version, placed
             self._detector = detector
             self._learn([self._event(entry, None, None)])
+            with suppress(JournalError):
+                self._snapshot()
         return change
 
     def _check_classes(self, fitted: RegimeAwareEnsemble) -> None:
@@ -974,9 +989,8 @@ def _column(values: Any, ids: Any, n_rows: int, name: str) -> Sequence[Any]:
     return list(values)
 
 
-def _checked_outcome(ensemble: RegimeAwareEnsemble, layout: Layout, said: Said, y: Any) -> tuple[Any, float]:
+def _checked_outcome(who: str, layout: Layout, said: Said, y: Any) -> tuple[Any, float]:
     """An outcome as the journal keeps it, and what it cost."""
-    who = type(ensemble).__name__
     if isinstance(y, (np.ndarray, pd.Series)) and y.shape == (1,):
         y = y.tolist()[0]
     y = y.item() if isinstance(y, np.generic) else y

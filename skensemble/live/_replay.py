@@ -147,6 +147,11 @@ class Replay:
         return self._moments[0]
 
     @property
+    def latest(self) -> Moment:
+        """The moment after all events that have been learned from yet."""
+        return self._moments[-1]
+
+    @property
     def n_waiting(self) -> int:
         """Number of events that have not been learned from yet."""
         return len(self.window.events) - self._moments[-1].n_events
