@@ -50,9 +50,11 @@ from skensemble._learning import learned
 from skensemble._members import checked_models, listed_models, warn_about_weights
 from skensemble._progress import listened_to
 from skensemble._training import AsleepModel, OutOfFold, Training, outputs, seeded, train, weight_params
+from skensemble.compiled import CompiledEnsemble, compiled, kept_rows
 from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedVoting
 from skensemble.explanation import Explanation, agreement, spread
 from skensemble.intervals import AdaptiveConfidence
+from skensemble.models import few_numbers
 from skensemble.performance import Ledger
 from skensemble.regimes import (
     detect,
@@ -204,6 +206,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     _moments: Array
     _group_moments: Array | None
     _sides: Array | None
+    _kept_rows: Array | None
     _certainty: Certainty
 
     def __init__(
@@ -380,6 +383,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         ]
         self.named_estimators_ = Bunch(**dict(zip(self.model_names_, self.estimators_, strict=True)))
         self.regime_detector_ = detector
+        self._kept_rows = kept_rows(X)
         return self
 
     def partial_update(
@@ -601,6 +605,33 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             classes=tuple(self.classes_.tolist()) if hasattr(self, "classes_") else None,
             index=index,
         )
+
+    def compile(self, X_check: Any = None, *, engine: str | None = None) -> CompiledEnsemble:
+        """Make the ensemble ready for one row at a time.
+
+        The trees of all models are packed into one table, so that a row falls through all of them at once; then they
+        are verified against the models themselves, also on rows that stand exactly on thresholds.
+
+        Parameters
+        ----------
+        X_check : array-like of shape (n_samples, n_features), default=None
+            Rows to verify on, of which 64 are taken. The default (``None``) are rows that `fit` has kept.
+        engine : {"packed", "onnx"}, default=None
+            What takes rows through the trees: a table of our own, or ONNX Runtime
+            (``pip install "skensemble[fast]"``). The default (``None``) is ``"packed"``.
+
+        Returns
+        -------
+        CompiledEnsemble
+            With ``predict``, ``predict_proba``, ``explain``, and the weights of this ensemble at every moment.
+
+        Raises
+        ------
+        ValueError
+            If the compiled trees say anything else than the models, beyond a millionth of the largest prediction.
+        """
+        check_is_fitted(self, "combiner_")
+        return compiled(self, X_check, engine)
 
     def member_predictions(self, X: Any) -> pd.DataFrame:
         """Return what each model says.
@@ -909,7 +940,10 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
 
     def _combined(self, X: Any, regimes: Any) -> Array:
         X = self._validated_rows(X)
-        said = self._ask_models(X)
+        return self._merged(self._ask_models(X), X, regimes)
+
+    def _merged(self, said: Array, X: Any, regimes: Any) -> Array:
+        """The prediction, once the models have been asked."""
         return self._calibrated(self.combiner_.combine(said, self._memberships(X, regimes), features=X))
 
     def _bounded(self, X: Any, regimes: Any) -> tuple[Array, Array, Array]:
@@ -932,14 +966,18 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         found = detect(self.regime_detector_, X) if regimes is None else regimes
         return encode_memberships(found, self.regimes_, X.shape[0])
 
-    def _ask_models(self, X: Any) -> Array:
-        """What the models say ``(n_samples, n_models, n_outputs)``; one that fails sleeps, loudly."""
+    def _ask_models(self, X: Any, known: Mapping[int, Array] | None = None) -> Array:
+        """What the models say ``(n_samples, n_models, n_outputs)``; one that fails sleeps, loudly.
+
+        Whoever knows already what some of them say passes it by their places.
+        """
         classes = getattr(self, "classes_", None)
         n_samples = X.shape[0]
+        numbers, known = few_numbers(X), known or {}
         said = np.full((n_samples, len(self.estimators_), 1 if classes is None else len(classes)), np.nan)
         for k, (name, model) in enumerate(zip(self.model_names_, self.estimators_, strict=True)):
             try:
-                said[:, k] = outputs(model, X, classes)
+                said[:, k] = known[k] if k in known else outputs(model, X, classes, numbers=numbers)
                 n_asleep = int(np.isnan(said[:, k]).any(axis=1).sum())
                 trouble = f"has no finite prediction for {n_asleep} of {n_samples} rows" if n_asleep else ""
             except Exception as error:  # whatever a model does, the others answer

@@ -128,6 +128,10 @@ class NamedModel(BaseEstimator):
             )
         return validate_data(self, X, reset=False, **self._reading())
 
+    def _transformed(self, values: Any) -> Any:
+        """Return the numbers of rows as the model reads them."""
+        return values
+
     def _arranged(self, rows: Rows) -> Rows:
         """Return the rows as often and in the order as they are learned."""
         return counted_rows(rows)
@@ -161,10 +165,25 @@ class NamedRegressor(RegressorMixin, NamedModel):
         predictions : ndarray of shape (n_samples,)
             One prediction per row.
         """
-        values = self._values(X)
+        return self.answers(self._values(X))
+
+    def answers(self, values: Any) -> NDArray:
+        """Predict without a check, for who has made them: one row is answered sooner than checked.
+
+        Parameters
+        ----------
+        values : ndarray or CSR matrix of float of shape (n_samples, n_features)
+            Rows with the columns of ``fit``, all numbers or NaN; a model that learned categories cannot read them.
+
+        Returns
+        -------
+        predictions : ndarray of shape (n_samples,)
+            One prediction per row.
+        """
         if self.model_ is None:
             return np.full(values.shape[0], self.target_mean_)
-        return self.target_mean_ + self.target_scale_ * self._answer(values).astype(np.float64, copy=False)
+        said = self._answer(self._transformed(values))
+        return self.target_mean_ + self.target_scale_ * said.astype(np.float64, copy=False)
 
     def _reading(self, *, y: bool = False) -> dict[str, Any]:
         return super()._reading() | ({"y_numeric": True} if y else {})
@@ -227,10 +246,24 @@ class NamedClassifier(ClassifierMixin, NamedModel):
         probabilities : ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``; each row sums to one.
         """
-        values = self._values(X)
+        return self.answers(self._values(X))
+
+    def answers(self, values: Any) -> NDArray:
+        """Predict probabilities without a check, for who has made them: one row is answered sooner than checked.
+
+        Parameters
+        ----------
+        values : ndarray or CSR matrix of float of shape (n_samples, n_features)
+            Rows with the columns of ``fit``, all numbers or NaN; a model that learned categories cannot read them.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``.
+        """
         if len(self.classes_) == 1:
             return np.ones((values.shape[0], 1))
-        return self._probabilities(values)
+        return self._probabilities(self._transformed(values))
 
     def _numbers(self, targets: NDArray) -> NDArray:
         check_classification_targets(targets)

@@ -1,0 +1,18 @@
+"""A fitted ensemble made ready for one row at a time: all trees of all models in one table, verified."""
+
+from skensemble.compiled._ensemble import CompiledEnsemble, compiled, kept_rows
+from skensemble.compiled._onnx import OnnxTrees
+from skensemble.compiled._reading import tree_model
+from skensemble.compiled._trees import Leaves, PackedTrees, Tree, TreeModel
+
+__all__ = [
+    "CompiledEnsemble",
+    "Leaves",
+    "OnnxTrees",
+    "PackedTrees",
+    "Tree",
+    "TreeModel",
+    "compiled",
+    "kept_rows",
+    "tree_model",
+]
