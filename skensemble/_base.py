@@ -50,8 +50,8 @@ from skensemble._learning import learned
 from skensemble._members import checked_models, listed_models, warn_about_weights
 from skensemble._progress import listened_to
 from skensemble._training import AsleepModel, OutOfFold, Training, outputs, seeded, train, weight_params
-from skensemble.compiled import CompiledEnsemble, compiled, kept_rows
 from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedVoting
+from skensemble.compiled import CompiledEnsemble, kept_rows
 from skensemble.explanation import Explanation, agreement, spread
 from skensemble.intervals import AdaptiveConfidence
 from skensemble.models import few_numbers
@@ -631,7 +631,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             If the compiled trees say anything else than the models, beyond a millionth of the largest prediction.
         """
         check_is_fitted(self, "combiner_")
-        return compiled(self, X_check, engine)
+        return CompiledEnsemble(self, X_check, engine=engine)
 
     def member_predictions(self, X: Any) -> pd.DataFrame:
         """Return what each model says.

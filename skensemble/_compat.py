@@ -65,7 +65,7 @@ def take_rows(values: Any, rows: Any) -> Any:
 
 
 def histogram_nodes(model: Any) -> tuple[list[Any], NDArray[np.float64]] | None:
-    """The nodes of each tree of histogram boosting, in turn by output, and what they are added to; ``None`` if unknown."""
+    """Nodes of each tree of histogram boosting, and what the trees are added to; ``None`` where it has none."""
     try:
         nodes = [tree.nodes for round_ in model._predictors for tree in round_]
         return nodes, np.ravel(model._baseline_prediction).astype(float)

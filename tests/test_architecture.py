@@ -166,7 +166,11 @@ def test_a_family_keeps_its_inside_to_itself():
 
 @pytest.mark.parametrize(
     ("libraries", "family"),
-    [({"xgboost", "lightgbm"}, "models"), ({"hmmlearn", "jumpmodels", "onnx", "onnxruntime"}, "regimes")],
+    [
+        ({"xgboost", "lightgbm"}, "models"),
+        ({"hmmlearn", "jumpmodels"}, "regimes"),
+        ({"onnx", "onnxruntime"}, "compiled"),
+    ],
 )
 def test_only_one_family_knows_the_libraries_it_learns_by(libraries, family):
     users = {

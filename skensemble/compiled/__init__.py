@@ -1,6 +1,6 @@
 """A fitted ensemble made ready for one row at a time: all trees of all models in one table, verified."""
 
-from skensemble.compiled._ensemble import CompiledEnsemble, compiled, kept_rows
+from skensemble.compiled._ensemble import CompiledEnsemble, kept_rows
 from skensemble.compiled._onnx import OnnxTrees
 from skensemble.compiled._reading import tree_model
 from skensemble.compiled._trees import Leaves, PackedTrees, Tree, TreeModel
@@ -12,7 +12,6 @@ __all__ = [
     "PackedTrees",
     "Tree",
     "TreeModel",
-    "compiled",
     "kept_rows",
     "tree_model",
 ]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,11 +16,11 @@ from skensemble._compat import take_rows
 from skensemble._training import outputs
 from skensemble.compiled._onnx import OnnxTrees
 from skensemble.compiled._reading import tree_model
-from skensemble.compiled._trees import PackedTrees
+from skensemble.compiled._trees import PackedTrees, TreeModel
 from skensemble.explanation import Explanation
 from skensemble.models import few_numbers
 
-__all__ = ["CompiledEnsemble", "compiled", "kept_rows"]
+__all__ = ["CompiledEnsemble", "kept_rows"]
 
 Array = NDArray[np.float64]
 
@@ -44,7 +43,12 @@ class _Member(NamedTuple):
     takes_missing: bool
 
 
-@dataclass(frozen=True, eq=False)
+def _for_classes(method: Callable[..., Array]) -> Callable[..., Array]:
+    """Offer a method only where the ensemble knows classes."""
+    offered: Callable[..., Array] = available_if(lambda quick: hasattr(quick.ensemble, method.__name__))(method)
+    return offered
+
+
 class CompiledEnsemble:
     """A fitted ensemble that answers one row in a fraction of a millisecond; made by ``compile``.
 
@@ -56,12 +60,22 @@ class CompiledEnsemble:
     ----------
     ensemble : RegimeAwareEnsembleRegressor or RegimeAwareEnsembleClassifier
         The fitted ensemble.
-    engine : {"packed", "onnx"}
-        What takes rows through the trees.
+    X_check : array-like of shape (n_samples, n_features), default=None
+        Rows to verify on, of which 64 are taken. The default (``None``) are rows that ``fit`` has kept.
+    engine : {"packed", "onnx"}, default=None
+        What takes rows through the trees. The default (``None``) is ``"packed"``.
+
+    Attributes
+    ----------
     packed_models : tuple of str
-        Names of the models in it.
+        Names of the models whose trees are in the table.
     other_models : tuple of str
         Names of the models that are asked themselves, on the shortest way that they offer.
+
+    Raises
+    ------
+    ValueError
+        If the packed trees say anything else than their models, or there are no rows to verify on.
 
     Notes
     -----
@@ -80,14 +94,47 @@ class CompiledEnsemble:
     True
     """
 
-    ensemble: Any = field(repr=False)
+    ensemble: Any
     engine: str
     packed_models: tuple[str, ...]
     other_models: tuple[str, ...]
-    _trees: PackedTrees | None = field(repr=False)
-    _members: tuple[_Member, ...] = field(repr=False)
-    _columns: pd.Index[Any] | None = field(repr=False)
-    _estimators: Any = field(repr=False)
+    _trees: PackedTrees | None
+    _members: tuple[_Member, ...]
+    _columns: pd.Index[Any] | None
+    _estimators: list[Any]
+
+    def __init__(self, ensemble: Any, X_check: Any = None, *, engine: str | None = None) -> None:
+        who = f"compile of {type(ensemble).__name__}"
+        engine = "packed" if engine is None else engine
+        check_choice(engine, "engine", who, ENGINES)
+        rows = ensemble._kept_rows if X_check is None else kept_rows(ensemble._validated_rows(X_check))
+        if X_check is None and rows is None:
+            raise ValueError(
+                f"{who} verifies itself on rows of numbers, and fit has seen none: pass some as X_check. Where X holds "
+                f"anything but finite numbers nothing can be packed."
+            )
+        models, members = _readable(ensemble) if rows is not None else ([], [])
+        packed = {member.place for member in members}
+        names = list(enumerate(ensemble.model_names_))
+        vars(self).update(
+            ensemble=ensemble,
+            engine=engine,
+            packed_models=tuple(name for place, name in names if place in packed),
+            other_models=tuple(name for place, name in names if place not in packed),
+            _trees=ENGINES[engine](models, ensemble.n_features_in_) if models else None,
+            _members=tuple(members),
+            _columns=pd.Index(ensemble.feature_names_in_) if hasattr(ensemble, "feature_names_in_") else None,
+            _estimators=ensemble.estimators_,
+        )
+        if self._trees is not None and rows is not None:
+            self._verify(self._trees, rows, who)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{name} of {type(self).__name__} cannot be set: compile the ensemble again.")
+
+    def __repr__(self) -> str:
+        parts = (f"{name}={getattr(self, name)!r}" for name in ("engine", "packed_models", "other_models"))
+        return f"{type(self).__name__}({', '.join(parts)})"
 
     def predict(self, X: Any, *, regimes: Any = None) -> NDArray[Any]:
         """Predict numbers or classes.
@@ -106,7 +153,7 @@ class CompiledEnsemble:
         """
         return self.ensemble._decide(self._merged(X, regimes))
 
-    @available_if(lambda self: hasattr(self.ensemble, "predict_proba"))
+    @_for_classes
     def predict_proba(self, X: Any, *, regimes: Any = None) -> Array:
         """Predict the probability of each class.
 
@@ -171,8 +218,8 @@ class CompiledEnsemble:
         if values is None or np.isnan(values).any():
             X = self.ensemble._validated_rows(X)
             values = few_numbers(X)
-        few = values is not None and len(values) <= FEW_ROWS
-        return X, self.ensemble._ask_models(X, self._said(values) if few else {})
+        known = self._said(values) if values is not None and len(values) <= FEW_ROWS else {}
+        return X, self.ensemble._ask_models(X, known)
 
     def _said(self, values: Array) -> Mapping[int, Array]:
         """What the packed models say, by their places."""
@@ -185,6 +232,45 @@ class CompiledEnsemble:
                 said[member.place] = answer if classes is None else _placed(answer, member.classes, len(classes))
         return said
 
+    def _verify(self, trees: PackedTrees, rows: Array, who: str) -> None:
+        """Compare on rows, on rows that stand on thresholds, and on rows with gaps; refuse a difference."""
+        random_state = np.random.RandomState(0)
+        edges = trees.edges(rows, N_EDGES, random_state)
+        holes = rows.copy()
+        holes[random_state.random_sample(holes.shape) < 0.2] = np.nan
+        ensemble, columns = self.ensemble, self._columns
+        for values in (rows, edges, holes):
+            gaps = bool(np.isnan(values).any())
+            X = values if columns is None else pd.DataFrame(values, columns=columns)
+            said = self._said(values)
+            for member in self._members:
+                if member.place not in said or (gaps and not get_tags(ensemble).input_tags.allow_nan):
+                    continue
+                model = ensemble.estimators_[member.place]
+                own = outputs(model, X, getattr(ensemble, "classes_", None))
+                apart = np.abs(said[member.place] - own).max(axis=1, initial=0.0)
+                worst = int(apart.argmax())
+                packed = shown(said[member.place][worst].tolist())
+                if not apart[worst] <= TOLERANCE * np.abs(own).max():
+                    raise ValueError(
+                        f"{who} with engine={self.engine!r} is wrong: {ensemble.model_names_[member.place]} says "
+                        f"{shown(own[worst].tolist())} and its packed trees {packed}, "
+                        f"of the row {shown(values[worst].tolist())}. The ensemble itself stays right: use its predict."
+                    )
+
+
+def _readable(ensemble: Any) -> tuple[list[TreeModel], list[_Member]]:
+    """The models that are nothing but trees, and where they stand."""
+    models, members = [], []
+    classes = getattr(ensemble, "classes_", None)
+    for place, model in enumerate(ensemble.estimators_):
+        read = tree_model(model)
+        if read is not None:
+            own = np.arange(1) if classes is None else np.searchsorted(classes, model.classes_)
+            models.append(read)
+            members.append(_Member(place, own, read.takes_missing))
+    return models, members
+
 
 def _placed(answer: Array, places: NDArray[np.intp], n_classes: int) -> Array:
     if len(places) == n_classes:
@@ -195,69 +281,22 @@ def _placed(answer: Array, places: NDArray[np.intp], n_classes: int) -> Array:
 
 
 def kept_rows(X: Any) -> Array | None:
-    """Keep a few rows of training, evenly spread, to verify against what is compiled later; numbers only."""
+    """Take a few rows, evenly spread, to verify on what is compiled later.
+
+    Parameters
+    ----------
+    X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+        Rows.
+
+    Returns
+    -------
+    ndarray of shape (at most 64, n_features) or None
+        Their numbers; ``None`` where they hold anything else.
+
+    Examples
+    --------
+    >>> kept_rows(np.arange(1000.0)[:, None]).shape
+    (64, 1)
+    """
     rows = np.unique(np.linspace(0, X.shape[0] - 1, N_KEPT).astype(int))
     return few_numbers(take_rows(X, rows))
-
-
-def compiled(ensemble: Any, X_check: Any, engine: str | None) -> CompiledEnsemble:
-    """Pack the trees of a fitted ensemble, and verify them against the models themselves."""
-    who = f"compile of {type(ensemble).__name__}"
-    engine = "packed" if engine is None else engine
-    check_choice(engine, "engine", who, ENGINES)
-    rows = ensemble._kept_rows if X_check is None else kept_rows(ensemble._validated_rows(X_check))
-    if X_check is None and rows is None:
-        raise ValueError(
-            f"{who} verifies itself on rows of numbers, and fit has seen none: pass some as X_check. Where X holds "
-            f"anything but finite numbers nothing can be packed."
-        )
-    models, members = [], []
-    classes = getattr(ensemble, "classes_", None)
-    for place, model in enumerate(ensemble.estimators_ if rows is not None else ()):
-        read = tree_model(model)
-        if read is not None:
-            own = np.arange(1) if classes is None else np.searchsorted(classes, model.classes_)
-            models.append(read)
-            members.append(_Member(place, own, read.takes_missing))
-    trees = ENGINES[engine](models, ensemble.n_features_in_) if models else None
-    packed = {member.place for member in members}
-    named = hasattr(ensemble, "feature_names_in_")
-    result = CompiledEnsemble(
-        ensemble,
-        engine,
-        tuple(name for place, name in enumerate(ensemble.model_names_) if place in packed),
-        tuple(name for place, name in enumerate(ensemble.model_names_) if place not in packed),
-        trees,
-        tuple(members),
-        pd.Index(ensemble.feature_names_in_) if named else None,
-        ensemble.estimators_,
-    )
-    if trees is not None and rows is not None:
-        _verify(result, trees, rows, who)
-    return result
-
-
-def _verify(result: CompiledEnsemble, trees: PackedTrees, rows: Array, who: str) -> None:
-    """Compare on rows, on rows that stand on thresholds, and on rows with gaps; refuse a difference."""
-    random_state = np.random.RandomState(0)
-    edges = trees.edges(rows, N_EDGES, random_state)
-    holes = rows.copy()
-    holes[random_state.random_sample(holes.shape) < 0.2] = np.nan
-    ensemble, columns = result.ensemble, result._columns
-    for values in (rows, edges, holes):
-        gaps = bool(np.isnan(values).any())
-        X = values if columns is None else pd.DataFrame(values, columns=columns)
-        said = result._said(values)
-        for member in result._members:
-            if member.place not in said or (gaps and not get_tags(ensemble).input_tags.allow_nan):
-                continue
-            model = ensemble.estimators_[member.place]
-            own = outputs(model, X, getattr(ensemble, "classes_", None))
-            apart = np.abs(said[member.place] - own).max(axis=1, initial=0.0)
-            worst = int(apart.argmax())
-            if not apart[worst] <= TOLERANCE * np.abs(own).max():
-                raise ValueError(
-                    f"{who} with engine={result.engine!r} is wrong: {ensemble.model_names_[member.place]} says "
-                    f"{shown(own[worst].tolist())} and its packed trees {shown(said[member.place][worst].tolist())}, "
-                    f"of the row {shown(values[worst].tolist())}. The ensemble itself stays right: use its predict."
-                )

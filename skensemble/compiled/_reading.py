@@ -202,12 +202,12 @@ def _lightgbm_trees(booster: Any) -> TreeModel | None:
         return None
     try:
         trees = [_lightgbm_tree(tree["tree_structure"]) for tree in stored["tree_info"]]
-    except _Unreadable:
+    except _UnreadableError:
         return None
     return TreeModel(trees, Leaves(n_outputs, link=link), "stored", takes_missing=True)
 
 
-class _Unreadable(Exception):
+class _UnreadableError(Exception):
     """A split or leaf of a kind that is not read here."""
 
 
@@ -221,12 +221,12 @@ def _lightgbm_tree(root: dict[str, Any]) -> Tree:
             nodes[parent][side] = len(nodes)
         if "leaf_value" in node:
             if "leaf_const" in node:
-                raise _Unreadable
+                raise _UnreadableError
             nodes.append([0, 0.0, -1, -1, True, node["leaf_value"]])
             continue
         missing = {"NaN": node["default_left"], "None": node["threshold"] >= 0.0}.get(node["missing_type"])
         if node["decision_type"] != "<=" or missing is None:
-            raise _Unreadable
+            raise _UnreadableError
         waiting += [(node["left_child"], len(nodes), 2), (node["right_child"], len(nodes), 3)]
         nodes.append([node["split_feature"], node["threshold"], -1, -1, missing, 0.0])
     feature, threshold, left, right, nan_left, value = zip(*nodes, strict=True)

@@ -71,7 +71,14 @@ def in_slices(answer: Callable[[Any], NDArray], values: Any, n_jobs: int | None)
 
 
 class NamedModel(BaseEstimator):
-    """The steps that all named models share; a model says how it trains on numbers and how it answers."""
+    """The steps that all named models share; a model says how it trains on numbers and how it answers.
+
+    Examples
+    --------
+    >>> from skensemble.models import LinearRegressor
+    >>> isinstance(LinearRegressor(), NamedModel)
+    True
+    """
 
     # A class attribute, not set_fit_request: that needs routing switched on and ties the instance to itself.
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_weight": True}
