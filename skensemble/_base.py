@@ -85,7 +85,7 @@ cv : int, splitter or iterable of (train, test), default=None
     many, fewer on small data. Any splitter will do, no partition is asked for; one that looks ahead gives a warning.
 label_horizon : int, str or timedelta, default=0
     How long after its row a label is known: rows, or a time such as ``"5D"`` where X has a DatetimeIndex. Training rows
-    whose label interval touches a test row's are purged.
+    whose label interval touches a test row's are purged. Outcomes that share their time count for less in intervals.
 embargo : int, str or timedelta, default=0
     Further distance between training and test rows.
 regime_detector : str, callable or estimator, default=None
@@ -692,7 +692,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
 
         The record starts with the out-of-fold rows of `fit` and goes on with every `partial_update`. The ensemble's
         figures are those of what it said, or would have said, before each outcome was known; "best so far" is the
-        single model with the lowest loss until then, "equal weights" the plain mean.
+        single model with the lowest loss until then, "equal weights" the plain mean, both of the models at work.
 
         Parameters
         ----------
@@ -723,7 +723,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         report = with_scores(ledger.frame(), None if hasattr(self, "classes_") else moments, ledger.regimes)
         if by == "group":
             return report[report["window"] == "lifetime"].rename(columns={"regime": "group"}).reset_index(drop=True)
-        return with_reliability(report, self.confidence_.reliability(self.regimes_))
+        return with_reliability(report, self.confidence_.reliability(self.regimes_), ledger.overlap)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """List who asks for which metadata.

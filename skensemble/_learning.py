@@ -15,7 +15,14 @@ from sklearn.base import clone
 from skensemble._carry import Carried, best_models, carry, definition, idle_after, latest, unknown_rows
 from skensemble._certainty import Certainty
 from skensemble._compat import take_rows
-from skensemble._feedback import Outcomes, certainty_after, class_sides, figures_after, inferred_frequency
+from skensemble._feedback import (
+    Outcomes,
+    certainty_after,
+    class_sides,
+    figures_after,
+    inferred_frequency,
+    inferred_overlap,
+)
 from skensemble._training import AsleepModel, OutOfFold, Training
 from skensemble.combiners import Combiner, awake_models, default_loss
 from skensemble.intervals import ProbabilityCalibration
@@ -145,9 +152,12 @@ def learned(
     calibration = None
     if calibrate and targets.shape[1] > 1:
         combined, calibration = _calibrated(past.get("calibration_"), combined, record, folds)
-    sides = class_sides(targets, returns, counted)
+    all_rows = np.arange(len(targets))
+    known = n_outcomes_known(all_rows, n_samples=len(targets), times=times, label_horizon=label_horizon)
+    overlap = inferred_overlap(known, times)
+    sides = class_sides(targets, returns, counted, overlap)
     counts = judged & (record.counted > 0)
-    figures = _figures_before(past, carried, names, regimes, targets.shape[1], times, options)
+    figures = _figures_before(past, carried, names, regimes, targets.shape[1], times, overlap, options)
     outcomes = (replace(record, said=heard).those(counts), combined[counts], weights[counts])
     certainty = certainty_after(figures["_certainty"], *outcomes, ~fresh[counts])
     figures = figures_after(figures, *outcomes, sides=sides, known=~fresh[counts])
@@ -211,6 +221,7 @@ def _figures_before(
     regimes: tuple[Hashable, ...],
     n_outputs: int,
     times: pd.DatetimeIndex | None,
+    overlap: float,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What has been counted so far: nothing, or what is carried over from the ensemble before."""
@@ -228,7 +239,7 @@ def _figures_before(
     frequency = options["periods_per_year"]
     frequency = inferred_frequency(times) if frequency is None else frequency
     return {
-        "ledger_": Ledger(models, regimes, lookback=options["lookback"], periods_per_year=frequency),
+        "ledger_": Ledger(models, regimes, lookback=options["lookback"], periods_per_year=frequency, overlap=overlap),
         "group_ledger_": None,
         "_certainty": unknown,
         "_moments": None,

@@ -17,6 +17,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor, walk_forward
 from skensemble.datasets import load_sp500, make_regime_classification
+from skensemble.performance import wilson_interval
 
 N = 400
 COVERAGES = np.array([0.5, 0.8, 0.9, 0.95])
@@ -301,6 +302,16 @@ def test_confidence_of_classes_comes_true_by_regime():
     assert own.loc["pooled", "right_low"] < own.loc["pooled", "confidence"] < own.loc["pooled", "right_high"]
     assert own.loc["R0", "n_confidence"] + own.loc["R1", "n_confidence"] == own.loc["pooled", "n_confidence"]
     assert report.query("performer == 'line'")["confidence"].isna().all()
+
+
+def test_outcomes_that_share_their_days_say_less_about_how_often_it_was_right():
+    X, y, regimes = made()
+    model = ensemble(label_horizon=4).fit(X, y, regimes=regimes)
+    report = model.performance_report().query("performer == 'ensemble' and window == 'lifetime'")
+    independent = report["n_confidence"] / 4
+    low, high = wilson_interval(report["right"] * independent, independent)
+    np.testing.assert_allclose(report["right_low"], low)
+    np.testing.assert_allclose(report["right_high"], high)
 
 
 class Bold(ClassifierMixin, BaseEstimator):
