@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch, check_random_state, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
@@ -26,7 +27,7 @@ from sklearn.utils.validation import (
 from skensemble._carry import definition, folds_with_news, idle_after, latest, resting_models
 from skensemble._certainty import Certainty
 from skensemble._checks import LookAheadWarning, ModelFailureWarning, check_choice, check_columns, check_number, shown
-from skensemble._compat import CallbackSupport, check_sample_weight, visual_block, with_callbacks
+from skensemble._compat import CallbackSupport, check_sample_weight, take_rows, visual_block, with_callbacks
 from skensemble._composition import NamedParts, pairs
 from skensemble._feedback import (
     Outcomes,
@@ -118,7 +119,7 @@ random_state : int, RandomState instance or None, default=None
     Seed of every model that has none of its own.
 n_jobs : int, default=None
     Fits at a time, as joblib takes it; models run on one thread each meanwhile. With ``None`` they come one after the
-    other and may use all cores."""
+    other and may use all cores. Predictions of many rows are made in batches, so many at a time."""
 
 ATTRIBUTES = """estimators_ : list of estimator
     The models fitted on all rows; an ``AsleepModel`` in place of one that failed, rests or was not selected.
@@ -154,6 +155,9 @@ n_features_in_ : int
     Number of columns of X.
 feature_names_in_ : ndarray of shape (n_features_in_,)
     Their names, where X was a frame."""
+
+# So many rows keep all models at work, and what they say of them takes little memory.
+BATCH_ROWS = 65_536
 
 COVERAGES = (0.5, 0.8, 0.9, 0.95)
 
@@ -939,12 +943,24 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     # The steps of predict.
 
     def _combined(self, X: Any, regimes: Any) -> Array:
+        """The prediction; many rows come in batches, side by side, so that memory does not grow with them."""
         X = self._validated_rows(X)
-        return self._merged(self._ask_models(X), X, regimes)
+        # One combiner for all of them: another thread may put its successor in place meanwhile.
+        memberships, combiner = self._memberships(X, regimes), self.combiner_
+        if X.shape[0] <= BATCH_ROWS:
+            return self._merged(self._ask_models(X), X, memberships, combiner)
 
-    def _merged(self, said: Array, X: Any, regimes: Any) -> Array:
+        def merged(first: int) -> Array:
+            rows = slice(first, first + BATCH_ROWS)
+            batch = take_rows(X, rows)
+            return self._merged(self._ask_models(batch, first=first), batch, memberships[rows], combiner)
+
+        batches = range(0, X.shape[0], BATCH_ROWS)
+        return np.concatenate(Parallel(n_jobs=self.n_jobs, prefer="threads")(delayed(merged)(at) for at in batches))
+
+    def _merged(self, said: Array, X: Any, memberships: Array, combiner: Combiner) -> Array:
         """The prediction, once the models have been asked."""
-        return self._calibrated(self.combiner_.combine(said, self._memberships(X, regimes), features=X))
+        return self._calibrated(combiner.combine(said, memberships, features=X))
 
     def _bounded(self, X: Any, regimes: Any) -> tuple[Array, Array, Array]:
         """What bounds are made of: the combined prediction, how far the models are apart, and memberships."""
@@ -966,10 +982,10 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         found = detect(self.regime_detector_, X) if regimes is None else regimes
         return encode_memberships(found, self.regimes_, X.shape[0])
 
-    def _ask_models(self, X: Any, known: Mapping[int, Array] | None = None) -> Array:
+    def _ask_models(self, X: Any, known: Mapping[int, Array] | None = None, first: int = 0) -> Array:
         """What the models say ``(n_samples, n_models, n_outputs)``; one that fails sleeps, loudly.
 
-        Whoever knows already what some of them say passes it by their places.
+        Whoever knows already what some of them say passes it by their places; ``first`` is the number of the first row.
         """
         classes = getattr(self, "classes_", None)
         n_samples = X.shape[0]
@@ -988,7 +1004,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
                 warnings.warn(f"{name} {trouble}: it sleeps there.", ModelFailureWarning, stacklevel=4)
         alone = np.isnan(said).any(axis=2).all(axis=1)
         if alone.any():
-            row = int(np.argmax(alone))
+            row = first + int(np.argmax(alone))
             raise ValueError(
                 f"No model has a finite prediction for {int(alone.sum())} of {n_samples} rows, the first is row {row}. "
                 f"Look at these rows for missing or infinite values, and at estimators_ for models that failed in fit."

@@ -203,7 +203,7 @@ class CompiledEnsemble:
 
     def _merged(self, X: Any, regimes: Any) -> Array:
         rows, said = self._asked(X)
-        return self.ensemble._merged(said, rows, regimes)
+        return self.ensemble._merged(said, rows, self.ensemble._memberships(rows, regimes), self.ensemble.combiner_)
 
     def _asked(self, X: Any) -> tuple[Any, Array]:
         """Checked rows, and what all models say of them."""

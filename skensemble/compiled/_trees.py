@@ -289,8 +289,8 @@ def readings(X: Array) -> Array:
 
     Examples
     --------
-    >>> readings(np.array([[0.1, 1e-40]])).tolist()
-    [[0.1, 1e-40, 0.10000000149011612, 9.999946101114759e-41, 0.1, 0.0]]
+    >>> readings(np.array([[0.1, 1e-40]]))[0, [0, 2, 4, 5]].tolist()
+    [0.1, 0.10000000149011612, 0.1, 0.0]
     """
     with np.errstate(over="ignore"):  # beyond single precision is infinity to such a model, too
         single = X.astype(np.float32).astype(np.float64)
