@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import coverage, defaults, feedback_speed, regret, speed
+from benchmarks import coverage, defaults, feedback_speed, latency, regret, speed
 
 BENCHMARKS = {
     "coverage": coverage.main,
     "defaults": defaults.main,
     "feedback": feedback_speed.main,
+    "latency": latency.main,
     "regret": regret.main,
     "speed": speed.main,
 }

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from skensemble._checks import check_choice, shown
-from skensemble.models._base import documented
+from skensemble.models._base import NamedModel, documented
 from skensemble.models._boosting import (
     HistogramBoostingClassifier,
     HistogramBoostingRegressor,
@@ -22,6 +22,7 @@ from skensemble.models._boosting import (
     XGBoostClassifier,
     XGBoostRegressor,
 )
+from skensemble.models._few import answers_as_named, few_numbers, quick_answer
 from skensemble.models._forests import (
     BootstrapForestClassifier,
     BootstrapForestRegressor,
@@ -56,19 +57,23 @@ __all__ = [
     "LightGBMRegressor",
     "LinearClassifier",
     "LinearRegressor",
+    "NamedModel",
     "NetworkClassifier",
     "NetworkRegressor",
     "RandomSplitForestClassifier",
     "RandomSplitForestRegressor",
     "XGBoostClassifier",
     "XGBoostRegressor",
+    "answers_as_named",
     "canonical_name",
     "documented",
+    "few_numbers",
     "innermost",
     "label_encoded",
     "make_model",
     "model_names",
     "needs_label_encoding",
+    "quick_answer",
     "relative_cost",
     "same_on_any_threads",
     "takes_sample_weight",
