@@ -50,7 +50,7 @@ LAYERS = {
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 
 # Loaded by those who need them, when they need them.
-HEAVY = {"xgboost", "lightgbm", "matplotlib", "polars", "skops", "hmmlearn", "jumpmodels", "onnx", "onnxruntime"}
+HEAVY = {"xgboost", "lightgbm", "matplotlib", "polars", "skops", "hmmlearn", "jumpmodels", "onnx", "onnxruntime", "dask", "distributed"}
 
 
 def files():

@@ -29,6 +29,7 @@ from skensemble.models._forests import (
     RandomSplitForestClassifier,
     RandomSplitForestRegressor,
 )
+from skensemble.models._parts import forest_of_parts, parts_of_forest
 from skensemble.models._standardized import (
     LinearClassifier,
     LinearRegressor,
@@ -68,11 +69,13 @@ __all__ = [
     "canonical_name",
     "documented",
     "few_numbers",
+    "forest_of_parts",
     "innermost",
     "label_encoded",
     "make_model",
     "model_names",
     "needs_label_encoding",
+    "parts_of_forest",
     "quick_answer",
     "relative_cost",
     "same_on_any_threads",
