@@ -50,7 +50,19 @@ LAYERS = {
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 
 # Loaded by those who need them, when they need them.
-HEAVY = {"xgboost", "lightgbm", "matplotlib", "polars", "skops", "hmmlearn", "jumpmodels", "onnx", "onnxruntime", "dask", "distributed"}
+HEAVY = {
+    "dask",
+    "distributed",
+    "hmmlearn",
+    "jumpmodels",
+    "lightgbm",
+    "matplotlib",
+    "onnx",
+    "onnxruntime",
+    "polars",
+    "skops",
+    "xgboost",
+}
 
 
 def files():
