@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import coverage, defaults, feedback_speed, live, regret, speed
+from benchmarks import coverage, defaults, feedback_speed, latency, live, regret, speed
 
 BENCHMARKS = {
     "coverage": coverage.main,
     "defaults": defaults.main,
     "feedback": feedback_speed.main,
+    "latency": latency.main,
     "live": live.main,
     "regret": regret.main,
     "speed": speed.main,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch, check_random_state, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
@@ -26,7 +27,7 @@ from sklearn.utils.validation import (
 from skensemble._carry import definition, folds_with_news, idle_after, latest, resting_models
 from skensemble._certainty import Certainty, probable
 from skensemble._checks import LookAheadWarning, ModelFailureWarning, check_choice, check_columns, check_number, shown
-from skensemble._compat import CallbackSupport, check_sample_weight, visual_block, with_callbacks
+from skensemble._compat import CallbackSupport, check_sample_weight, take_rows, visual_block, with_callbacks
 from skensemble._composition import NamedParts, pairs
 from skensemble._feedback import (
     Outcomes,
@@ -51,8 +52,10 @@ from skensemble._members import checked_models, listed_models, warn_about_weight
 from skensemble._progress import listened_to
 from skensemble._training import AsleepModel, OutOfFold, Training, outputs, seeded, train, weight_params
 from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedVoting
+from skensemble.compiled import CompiledEnsemble, kept_rows
 from skensemble.explanation import Explanation, agreement, spread
 from skensemble.intervals import AdaptiveConfidence, ProbabilityCalibration, read_coverages
+from skensemble.models import few_numbers
 from skensemble.performance import Ledger
 from skensemble.regimes import (
     detect,
@@ -116,7 +119,7 @@ random_state : int, RandomState instance or None, default=None
     Seed of every model that has none of its own.
 n_jobs : int, default=None
     Fits at a time, as joblib takes it; models run on one thread each meanwhile. With ``None`` they come one after the
-    other and may use all cores."""
+    other and may use all cores. Predictions of many rows are made in batches, so many at a time."""
 
 ATTRIBUTES = """estimators_ : list of estimator
     The models fitted on all rows; an ``AsleepModel`` in place of one that failed, rests or was not selected.
@@ -152,6 +155,9 @@ n_features_in_ : int
     Number of columns of X.
 feature_names_in_ : ndarray of shape (n_features_in_,)
     Their names, where X was a frame."""
+
+# So many rows keep all models at work, and what they say of them takes little memory.
+BATCH_ROWS = 65_536
 
 COVERAGES = (0.5, 0.8, 0.9, 0.95)
 
@@ -221,6 +227,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     _moments: Array
     _group_moments: Array | None
     _sides: Array | None
+    _kept_rows: Array | None
     _certainty: Certainty
 
     def __init__(
@@ -397,6 +404,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         ]
         self.named_estimators_ = Bunch(**dict(zip(self.model_names_, self.estimators_, strict=True)))
         self.regime_detector_ = detector
+        self._kept_rows = kept_rows(X)
         return self
 
     def partial_update(
@@ -609,8 +617,8 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     def _explained(self, said: Array, memberships: Array, features: Any, index: pd.Index[Any]) -> Explanation:
         """What predictions are made of, once the models have been asked."""
         # One combiner for all of it: another thread may put its successor in place meanwhile.
-        combiner = self.combiner_
-        combined = self._calibrated(combiner.combine(said, memberships, features=features))
+        combiner, calibration = self.combiner_, self.calibration_
+        combined = _calibrated(combiner.combine(said, memberships, features=features), calibration)
         weights = combiner.weights(said, memberships)
         contributions = combiner.contributions(said, memberships, features=features)
         certainty = self._certainty
@@ -633,6 +641,33 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             classes=tuple(self.classes_.tolist()) if hasattr(self, "classes_") else None,
             index=index,
         )
+
+    def compile(self, X_check: Any = None, *, engine: str | None = None) -> CompiledEnsemble:
+        """Make the ensemble ready for one row at a time.
+
+        The trees of all models are packed into one table, so that a row falls through all of them at once; then they
+        are verified against the models themselves, also on rows that stand exactly on thresholds.
+
+        Parameters
+        ----------
+        X_check : array-like of shape (n_samples, n_features), default=None
+            Rows to verify on, of which 64 are taken. The default (``None``) are rows that `fit` has kept.
+        engine : {"packed", "onnx"}, default=None
+            What takes rows through the trees: a table of our own, or ONNX Runtime
+            (``pip install "skensemble[fast]"``). The default (``None``) is ``"packed"``.
+
+        Returns
+        -------
+        CompiledEnsemble
+            With ``predict``, ``predict_proba``, ``explain``, and the weights of this ensemble at every moment.
+
+        Raises
+        ------
+        ValueError
+            If the compiled trees say anything else than the models, beyond a millionth of the largest prediction.
+        """
+        check_is_fitted(self, "combiner_")
+        return CompiledEnsemble(self, X_check, engine=engine)
 
     def member_predictions(self, X: Any) -> pd.DataFrame:
         """Return what each model says.
@@ -950,38 +985,61 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     # The steps of predict.
 
     def _combined(self, X: Any, regimes: Any) -> Array:
+        """The prediction; many rows come in batches, side by side, so that memory does not grow with them."""
         X = self._validated_rows(X)
-        said = self._ask_models(X)
-        return self._calibrated(self.combiner_.combine(said, self._memberships(X, regimes), features=X))
+        # One combiner for all of them: another thread may put its successor in place meanwhile.
+        memberships, combiner, calibration = self._memberships(X, regimes), self.combiner_, self.calibration_
+        if X.shape[0] <= BATCH_ROWS:
+            return self._merged(self._ask_models(X), X, memberships, combiner, calibration)
+
+        def merged(first: int) -> Array:
+            rows = slice(first, first + BATCH_ROWS)
+            batch = take_rows(X, rows)
+            return self._merged(self._ask_models(batch, first=first), batch, memberships[rows], combiner, calibration)
+
+        batches = range(0, X.shape[0], BATCH_ROWS)
+        return np.concatenate(Parallel(n_jobs=self.n_jobs, prefer="threads")(delayed(merged)(at) for at in batches))
+
+    def _merged(
+        self,
+        said: Array,
+        X: Any,
+        memberships: Array,
+        combiner: Combiner,
+        calibration: ProbabilityCalibration | None,
+    ) -> Array:
+        """The prediction, once the models have been asked."""
+        return _calibrated(combiner.combine(said, memberships, features=X), calibration)
 
     def _bounded(self, X: Any, regimes: Any) -> tuple[Array, Array, Array]:
         """What bounds are made of: the combined prediction, how far the models are apart, and memberships."""
         X = self._validated_rows(X)
-        said, memberships, combiner = self._ask_models(X), self._memberships(X, regimes), self.combiner_
-        combined = self._calibrated(combiner.combine(said, memberships, features=X))
+        said, memberships = self._ask_models(X), self._memberships(X, regimes)
+        combiner, calibration = self.combiner_, self.calibration_
+        combined = self._merged(said, X, memberships, combiner, calibration)
         return combined, spread(said, combiner.weights(said, memberships), combined), memberships
 
     def _calibrates(self) -> bool:
         """Whether probabilities are to be calibrated; numbers have none."""
         return False
 
-    def _calibrated(self, combined: Array) -> Array:
-        """Combined outputs as they are said."""
-        return combined if self.calibration_ is None else self.calibration_.calibrated(probable(combined))
-
     def _memberships(self, X: Any, regimes: Any) -> Array:
         check_same_times(X, regimes, "regimes")
         found = detect(self.regime_detector_, X) if regimes is None else regimes
         return encode_memberships(found, self.regimes_, X.shape[0])
 
-    def _ask_models(self, X: Any) -> Array:
-        """What the models say ``(n_samples, n_models, n_outputs)``; one that fails sleeps, loudly."""
+    def _ask_models(self, X: Any, known: Mapping[int, Array] | None = None, first: int = 0) -> Array:
+        """What the models say ``(n_samples, n_models, n_outputs)``; one that fails sleeps, loudly.
+
+        Whoever knows already what some of them say passes it by their places; ``first`` is the number of the first row.
+        """
         classes = getattr(self, "classes_", None)
         n_samples = X.shape[0]
+        numbers, known = few_numbers(X), known or {}
         said = np.full((n_samples, len(self.estimators_), 1 if classes is None else len(classes)), np.nan)
         for k, (name, model) in enumerate(zip(self.model_names_, self.estimators_, strict=True)):
             try:
-                said[:, k] = outputs(model, X, classes)
+                said[:, k] = known[k] if k in known else outputs(model, X, classes, numbers=numbers)
                 n_asleep = int(np.isnan(said[:, k]).any(axis=1).sum())
                 trouble = f"has no finite prediction for {n_asleep} of {n_samples} rows" if n_asleep else ""
             except Exception as error:  # whatever a model does, the others answer
@@ -992,7 +1050,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
                 warnings.warn(f"{name} {trouble}: it sleeps there.", ModelFailureWarning, stacklevel=4)
         alone = np.isnan(said).any(axis=2).all(axis=1)
         if alone.any():
-            row = int(np.argmax(alone))
+            row = first + int(np.argmax(alone))
             raise ValueError(
                 f"No model has a finite prediction for {int(alone.sum())} of {n_samples} rows, the first is row {row}. "
                 f"Look at these rows for missing or infinite values, and at estimators_ for models that failed in fit."
@@ -1048,6 +1106,11 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         if self.regime_detector is not None:
             parts.append(("regime_detector", self.regime_detector))
         return visual_block([name for name, _ in parts], [part for _, part in parts])
+
+
+def _calibrated(combined: Array, calibration: ProbabilityCalibration | None) -> Array:
+    """Combined outputs as they are said."""
+    return combined if calibration is None else calibration.calibrated(probable(combined))
 
 
 def _written(moment: pd.Timestamp | None) -> str | None:
