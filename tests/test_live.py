@@ -349,6 +349,39 @@ def test_a_model_that_cannot_learn_from_an_outcome_loses_that_one_alone(live, mo
     same_state(live.ensemble, plainly(ENSEMBLE, others))
 
 
+def test_a_compiled_ensemble_answers_the_same_and_learns(begin):
+    sizes = {"random_forest__n_estimators": 5}
+    ensemble = RegimeAwareEnsembleRegressor(["random_forest", "linear"], combiner="dynamic", random_state=0)
+    X, y, regimes = rows(60)
+    ensemble.set_params(**sizes).fit(X, y, regimes=regimes)
+    other = RegimeAwareEnsembleRegressor(["random_forest"], combiner="dynamic", random_state=1).set_params(**sizes)
+    other.fit(X, y, regimes=regimes)
+    quick, plain = begin(ensemble, compiled=True), begin(ensemble)
+    for i in range(12):
+        if i == 8:
+            quick.adopt(other)
+            plain.adopt(other)
+        said = [each.predict(ROWS[i], id=f"row {i}", at=at(i), regimes=REGIMES[i]) for each in (quick, plain)]
+        np.testing.assert_allclose(said[0].combined, said[1].combined, rtol=1e-9)
+        np.testing.assert_allclose(said[0].weights, said[1].weights, rtol=1e-6)
+        for each in (quick, plain):
+            each.feedback(f"row {i}", y=YS[i])
+        if i == 4:
+            quick = reopened(quick, compiled=True)
+    quick.close()
+    with pytest.raises(ValueError, match="compiled of LiveEnsemble must be True or False; got 'yes'"):
+        begin(ensemble, compiled="yes")
+    with pytest.raises(ValueError, match="pass some as X_check"):
+        begin(_of_words(), compiled=True)
+    begin(ensemble)
+
+
+def _of_words():
+    """An ensemble of rows that cannot be packed."""
+    frame = pd.DataFrame({"x": ["a", "b"] * 30})
+    return RegimeAwareEnsembleRegressor(["random_forest"], random_state=0).fit(frame, YS[:60])
+
+
 # Restarting.
 
 
