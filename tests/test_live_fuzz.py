@@ -53,7 +53,7 @@ STRANGE = [
     np.zeros((2, 3, 1)),
     np.array(["x"]),
     np.array([None, {}], dtype=object),
-    np.datetime64("NaT"),
+    np.datetime64("NaT", "ns"),
     np.datetime64("2024-01-01"),
     pd.NaT,
     pd.NA,
