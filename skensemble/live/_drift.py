@@ -67,13 +67,20 @@ def _shares_above(losses: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Which share of each loss and those before it are above it; of equal ones, itself among them, a random part."""
     n = len(losses)
     above, equal = np.zeros(n), np.ones(n)
-    earlier = np.empty(0)
+    # Earlier losses in sorted runs, each more than twice as long as the next: few to search, and seldom to merge.
+    runs: list[npt.NDArray[np.float64]] = []
     for start in range(0, n, _BLOCK):
-        block = losses[start : start + _BLOCK]
-        low, high = (np.searchsorted(earlier, block, side=side) for side in ("left", "right"))
+        rows = slice(start, start + _BLOCK)
+        block = losses[rows]
         inside = np.tri(len(block), k=-1, dtype=bool)
-        above[start : start + _BLOCK] = len(earlier) - high + ((block > block[:, None]) & inside).sum(axis=1)
-        equal[start : start + _BLOCK] += high - low + ((block == block[:, None]) & inside).sum(axis=1)
-        earlier = np.sort(np.append(earlier, block), kind="stable")
+        above[rows] = ((block > block[:, None]) & inside).sum(axis=1)
+        equal[rows] += ((block == block[:, None]) & inside).sum(axis=1)
+        for run in runs:
+            low, high = (np.searchsorted(run, block, side=side) for side in ("left", "right"))
+            above[rows] += len(run) - high
+            equal[rows] += high - low
+        runs.append(np.sort(block))
+        while len(runs) > 1 and len(runs[-2]) <= 2 * len(runs[-1]):
+            runs[-2:] = [np.sort(np.concatenate(runs[-2:]), kind="stable")]
     part = np.random.default_rng(0).uniform(size=n)
     return (above + part * equal) / np.arange(1, n + 1)
