@@ -722,7 +722,8 @@ def test_pruning_keeps_what_was_learned_and_what_is_open_to_late_outcomes(begin)
     assert learned(live.ensemble) == state
     live.feedback("row 35", y=1.0)
     assert live.prune(before=at(1000)) > 0
-    assert learned(reopened(live).ensemble) != state
+    with reopened(live) as again:
+        assert learned(again.ensemble) != state
 
 
 def test_pruning_lets_go_of_ensembles_that_nobody_needs(begin):

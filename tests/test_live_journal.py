@@ -291,8 +291,11 @@ def test_a_file_that_was_cut_off_is_said(live, path, share):
     live.close()
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(JournalError, match=r"the file is no database, or cut off|the file is damaged"):
-        LiveEnsemble.open(path).to_frame()
+    with (
+        pytest.raises(JournalError, match=r"the file is no database, or cut off|the file is damaged"),
+        LiveEnsemble.open(path) as again,
+    ):
+        again.to_frame()
 
 
 def test_a_journal_of_a_newer_version_is_left_alone(live, path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from inspect import getdoc
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,10 +94,10 @@ class LivePrediction(Explanation):
 
 def _explained() -> str:
     """What an Explanation says of its parameters."""
-    return (Explanation.__doc__ or "").partition("----------\n")[2].partition("\n\n    Examples")[0].strip()
+    return (getdoc(Explanation) or "").partition("----------\n")[2].partition("\n\nExamples")[0]
 
 
-LivePrediction.__doc__ = (LivePrediction.__doc__ or "").replace("{explained}", _explained())
+LivePrediction.__doc__ = (getdoc(LivePrediction) or "").replace("{explained}", _explained())
 
 
 class Layout(NamedTuple):
