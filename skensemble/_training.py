@@ -209,8 +209,11 @@ def shared_training() -> Iterator[None]:
     """Let the fits inside do no training twice: what is equal in models, seeds and rows is taken over as it is.
 
     Ensembles that differ in their combiners only then cost one training together. Everything is kept until the end of
-    the block.
+    the block; a block within a block is part of it.
     """
+    if _MEMORY.get() is not None:
+        yield
+        return
     token = _MEMORY.set({})
     try:
         yield

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.utils import column_or_1d
 
 from skensemble._checks import check_number, check_part, shown
@@ -212,7 +212,9 @@ def _checked_rivals(estimator: Any) -> dict[str, Any]:
                 f"estimator of {_OWNER} names a rival {shown(name)}: names must be texts, other than {_EQUAL!r} and "
                 f"{_BEST!r}, which stand for the plain rivals of an ensemble."
             )
-        if isinstance(rival, type) or not all(hasattr(rival, part) for part in ("fit", "predict", "get_params")):
+        # Scikit-learn's stacking has no predict before it is fitted.
+        predicts = hasattr(rival, "predict") or is_classifier(rival) or is_regressor(rival)
+        if isinstance(rival, type) or not (predicts and hasattr(rival, "fit") and hasattr(rival, "get_params")):
             raise ValueError(
                 f"The rival {name!r} of {_OWNER} must be an estimator with fit and predict; got {shown(rival)}."
             )
