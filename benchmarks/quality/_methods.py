@@ -1,7 +1,7 @@
 """The methods of the benchmark, by name: ours, their parts, rivals, and oracles.
 
-The rule: a method answers every scenario that it can answer at all; where it cannot, it says why. A new one is one entry
-here.
+The rule: a method answers every scenario that it can answer at all; where it cannot, it says why. A new one is one
+entry here.
 """
 
 from __future__ import annotations
