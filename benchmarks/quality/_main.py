@@ -103,20 +103,17 @@ def compared(found: pd.DataFrame, kept: pd.DataFrame, tolerance: float) -> tuple
         How many losses of our ensembles have grown by more than the tolerance, or are not there any more.
     """
     new, old = wide(found, "loss"), wide(kept, "loss")
-    scenarios = [name for name in old.index if name in new.index]
-    methods = [name for name in old if name in new or METHODS[name].family.startswith(OURS)]
-    ratio = new.reindex(index=scenarios, columns=methods) / old.loc[scenarios, methods]
-    long = ratio.stack(future_stack=True).rename("ratio").reset_index()
-    of_old = old.loc[scenarios, methods].stack(future_stack=True).to_numpy()
-    long["kept"], long["family"] = of_old, [METHODS[name].family for name in long["method"]]
-    long = long[long["kept"].notna()]
-    long["lost"] = long["ratio"].isna()
-    ours = long["family"].str.startswith(OURS)
-    asked = long["method"].isin(set(found["method"]))
-    worse = ours & asked & ((long["ratio"] > 1 + tolerance) | long["lost"])
-    moved = long[asked & (worse | (np.abs(long["ratio"] - 1) > 1e-4))].assign(verdict=np.where(worse, "WORSE", ""))
-    table = moved.sort_values("ratio", ascending=False, na_position="first")
-    return table[["scenario", "method", "kept", "ratio", "verdict"]].round(6), int(worse.sum())
+    # What was not asked for is not missing: neither scenarios nor methods.
+    old = old.loc[old.index.isin(new.index), old.columns.isin(set(found["method"]))]
+    table = pd.DataFrame({"kept": old.stack(), "ratio": (new.reindex_like(old) / old).stack(future_stack=True)})
+    table = table[table["kept"].notna()].reset_index(names=["scenario", "method"])
+    ours = table["method"].map(lambda name: METHODS[name].family.startswith(OURS))
+    worse = ours & ~(table["ratio"] <= 1 + tolerance)
+    table["verdict"] = np.where(worse, "WORSE", "")
+    moved = table[worse | ((table["ratio"] - 1).abs() > 1e-4)].sort_values(
+        "ratio", ascending=False, na_position="first"
+    )
+    return moved.round(6), int(worse.sum())
 
 
 def _add_choices(options: ArgumentParser) -> None:
