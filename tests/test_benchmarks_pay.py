@@ -114,8 +114,12 @@ def test_compare_finds_what_has_become_worse(quick, tmp_path, capsys):
     with pytest.raises(SystemExit, match=f"{len(QUICK)} of our losses are more than 2 %"):
         _main.compare_main(["--found", str(tmp_path / "worse.csv"), "--kept", str(path)])
     _main.compare_main(["--found", str(tmp_path / "worse.csv"), "--kept", str(path), "--tolerance", "0.05"])
+    # A loss that is not there any more is worse; a method that was not asked is not.
     worse[~ours].to_csv(tmp_path / "lost.csv", index=False)
-    _main.compare_main(["--found", str(tmp_path / "lost.csv"), "--kept", str(path)])
+    with pytest.raises(SystemExit, match=f"{len(QUICK)} of our losses"):
+        _main.compare_main(["--found", str(tmp_path / "lost.csv"), "--kept", str(path)])
+    worse[worse["method"] != "dynamic"].to_csv(tmp_path / "fewer.csv", index=False)
+    _main.compare_main(["--found", str(tmp_path / "fewer.csv"), "--kept", str(path)])
 
 
 def test_the_picture_is_drawn_and_the_list_is_complete(quick, tmp_path, capsys):
