@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import warnings
+from typing import ClassVar
 
 import joblib
 import numpy as np
@@ -24,7 +25,7 @@ from threadpoolctl import threadpool_info
 
 from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor
 from skensemble._checks import LookAheadWarning, ModelFailureWarning
-from skensemble._training import AsleepModel, outputs
+from skensemble._training import AsleepModel, outputs, shared_training
 from skensemble.models import BootstrapForestRegressor
 from skensemble.splits import ForwardSplit
 
@@ -618,3 +619,25 @@ def test_regimes_of_other_days_are_refused_in_predict_too(data):
     fitted = ensemble(linear_models()).fit(X, y, regimes=pd.Series("calm", X.index))
     with pytest.raises(ValueError, match="X and regimes are not of the same times"):
         fitted.predict(X.iloc[:5], regimes=pd.Series("calm", X.index[1:6]))
+
+
+class Counting(Ridge):
+    counted: ClassVar[list[int]] = []
+
+    def fit(self, X, y, sample_weight=None):
+        self.counted.append(len(X))
+        return super().fit(X, y)
+
+
+def test_a_block_of_shared_trainings_within_another_is_part_of_it():
+    X = np.arange(40.0).reshape(-1, 1)
+    ensemble = RegimeAwareEnsembleRegressor([("ridge", Counting())], cv=2, random_state=0)
+    with shared_training():
+        ensemble.fit(X, X[:, 0])
+        once = len(Counting.counted)
+        with shared_training():
+            ensemble.fit(X, X[:, 0])
+        ensemble.fit(X, X[:, 0])
+    assert len(Counting.counted) == once > 0
+    ensemble.fit(X, X[:, 0])
+    assert len(Counting.counted) == 2 * once
