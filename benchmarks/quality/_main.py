@@ -32,12 +32,16 @@ def run_main(argv: Sequence[str]) -> None:
     """Answer the scenarios by every method, print what came of it, and keep it where asked."""
     options = parser("run", run_main.__doc__)
     _add_choices(options)
+    options.add_argument("--resume", action="store_true", help="take over what an unfinished run with --save has found")
     chosen = options.parse_args(argv)
     kept = _where_kept(options, chosen)
-    figures, made = _measured("run", argv, chosen, with_costs=True)
+    part = None if kept is None else kept.with_suffix(".part.csv")
+    figures, made = _measured("run", argv, chosen, part, with_costs=True)
     for title, table in tables(figures):
         show(title, table)
     save(figures, made, kept)
+    if part is not None:
+        part.unlink(missing_ok=True)
 
 
 def compare_main(argv: Sequence[str]) -> None:
@@ -52,7 +56,7 @@ def compare_main(argv: Sequence[str]) -> None:
     _add_choices(options)
     chosen = options.parse_args(argv)
     kept = read(chosen.kept or (KEPT_QUICK if chosen.quick else KEPT))
-    figures = read(chosen.found) if chosen.found else _measured("compare", argv, chosen, with_costs=False)[0]
+    figures = read(chosen.found) if chosen.found else _measured("compare", argv, chosen, None, with_costs=False)[0]
     table, worse = compared(figures, kept, chosen.tolerance)
     show("loss / kept loss, where it is not the same", table)
     if worse:
@@ -135,15 +139,29 @@ def _where_kept(options: ArgumentParser, chosen: Namespace) -> Path | None:
 
 
 def _measured(
-    word: str, argv: Sequence[str], chosen: Namespace, *, with_costs: bool
+    word: str, argv: Sequence[str], chosen: Namespace, part: Path | None, *, with_costs: bool
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Run what was chosen; what is found on the way is kept in ``part``."""
     made = configuration(word, argv, PACKAGES)
     scenarios = chosen_scenarios(chosen.scenarios, chosen.set, quick=chosen.quick)
     methods = chosen_methods(chosen.methods)
     if not scenarios or not methods:
         raise SystemExit("No scenario or no method has such a name: see python -m benchmarks list")
-    found = run(scenarios, methods, quick=chosen.quick, jobs=chosen.jobs, say=lambda text: print(text, flush=True))
-    figures = found.figures
+    before = [read(part)] if part is not None and part.exists() and getattr(chosen, "resume", False) else []
+    if part is not None and not before:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
+
+    def keep(figures: pd.DataFrame) -> None:
+        if part is not None:
+            figures.to_csv(part, mode="a", header=not part.exists(), index=False)
+
+    done = set(before[0]["scenario"]) if before else set()
+    left = [scenario for scenario in scenarios if scenario.name not in done]
+    found = run(
+        left, methods, quick=chosen.quick, jobs=chosen.jobs, say=lambda text: print(text, flush=True), keep=keep
+    )
+    figures = pd.concat([*before, found.figures], ignore_index=True)
     if with_costs:
         names = [scenario.name for scenario in scenarios if scenario.name in COSTED]
         # A quick run shows that it can be measured, by one of ours and one rival.

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
+import joblib
 import numpy as np
 from lightgbm import LGBMClassifier, LGBMRegressor
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -28,6 +29,7 @@ __all__ = [
     "ewa",
     "flaml",
     "forest",
+    "forget",
     "lightgbm",
     "mlxtend_stacking",
     "no_model",
@@ -52,31 +54,84 @@ def no_model(case: Case) -> Any:
     return DummyRegressor() if case.numbers else DummyClassifier(strategy="prior")
 
 
+class _Once(BaseEstimator):
+    """Train no model twice on the same rows: rivals that differ in what they make of their models share these.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The model.
+    """
+
+    trained: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def fit(self, X: Any, y: Any) -> _Once:
+        key = joblib.hash((self.estimator, np.ascontiguousarray(X), np.ascontiguousarray(y)))
+        if key not in self.trained:
+            self.trained[key] = clone(self.estimator).fit(X, y)
+        self.estimator_ = self.trained[key]
+        self.n_features_in_ = self.estimator_.n_features_in_
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return self.estimator_.predict(X)
+
+
+class OnceRegressor(RegressorMixin, _Once):
+    pass
+
+
+class OnceClassifier(ClassifierMixin, _Once):
+    def predict_proba(self, X: Any) -> Array:
+        return self.estimator_.predict_proba(X)
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        return self.estimator_.classes_
+
+
+def forget() -> None:
+    """Forget the models of the rivals, when a scenario is done."""
+    _Once.trained.clear()
+
+
+def _members(case: Case) -> list[tuple[str, Any]]:
+    once = OnceRegressor if case.numbers else OnceClassifier
+    return [(name, once(model)) for name, model in case.members(patient=False)]
+
+
+def _on_arrays(rival: Any) -> Any:
+    """Hand a rival arrays; mlxtend makes arrays of tables in fit, but not later."""
+    return make_pipeline(FunctionTransformer(np.asarray), rival)
+
+
 def sklearn_voting(case: Case) -> Any:
-    members = case.members(patient=False)
-    return VotingRegressor(members) if case.numbers else VotingClassifier(members, voting="soft")
+    members = _members(case)
+    return _on_arrays(VotingRegressor(members) if case.numbers else VotingClassifier(members, voting="soft"))
 
 
-def sklearn_stacking(case: Case) -> Any:
-    members = case.members(patient=False)
-    return StackingRegressor(members) if case.numbers else StackingClassifier(members)
+def sklearn_stacking(case: Case, folds: Any = None) -> Any:
+    stacking = StackingRegressor if case.numbers else StackingClassifier
+    return _on_arrays(stacking(_members(case), cv=folds))
 
 
 def sklearn_stacking_shuffled(case: Case) -> Any:
     folds = KFold if case.numbers else StratifiedKFold
-    return sklearn_stacking(case).set_params(cv=folds(5, shuffle=True, random_state=0))
+    return sklearn_stacking(case, folds(5, shuffle=True, random_state=0))
 
 
 def mlxtend_stacking(case: Case) -> Any:
-    """Make mlxtend's stacking with folds; it turns tables into arrays in fit, and not later, so it gets arrays."""
-    members = [model for _, model in case.members(patient=False)]
+    members = [model for _, model in _members(case)]
     if case.numbers:
         made = import_module("mlxtend.regressor").StackingCVRegressor
         stacking = made(members, LinearRegression(), cv=5, random_state=0)
     else:
         made = import_module("mlxtend.classifier").StackingCVClassifier
         stacking = made(members, LogisticRegression(), use_probas=True, cv=5, random_state=0)
-    return make_pipeline(FunctionTransformer(np.asarray), stacking)
+    return _on_arrays(stacking)
 
 
 class _FLAML(BaseEstimator):

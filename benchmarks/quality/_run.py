@@ -16,6 +16,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from benchmarks.quality import _rivals
 from benchmarks.quality._case import Case, Said
 from benchmarks.quality._measures import measured
 from benchmarks.quality._methods import METHODS, PARTS, Method, missing_package
@@ -61,7 +62,13 @@ def _matching(names: Collection[str], pattern: str | None) -> list[str]:
 
 
 def run(
-    scenarios: Sequence[Scenario], methods: Sequence[Method], *, quick: bool, jobs: int, say: Callable[[str], None]
+    scenarios: Sequence[Scenario],
+    methods: Sequence[Method],
+    *,
+    quick: bool,
+    jobs: int,
+    say: Callable[[str], None],
+    keep: Callable[[pd.DataFrame], None] = lambda figures: None,
 ) -> Found:
     """Answer all scenarios by all methods.
 
@@ -75,6 +82,8 @@ def run(
         Scenarios at a time.
     say : callable
         Told what has been done.
+    keep : callable, default=lambda figures: None
+        Handed the figures of each scenario as they come.
 
     Returns
     -------
@@ -90,6 +99,7 @@ def run(
     )
     for name, seconds, part in done:
         found[name] = part
+        keep(part.figures)
         say(f"{len(found)}/{len(order)} {name}: {seconds:.0f} s")
         for remark in part.remarks:
             say(f"  {remark}")
@@ -173,6 +183,7 @@ def answered(case: Case, methods: Sequence[Method]) -> tuple[dict[str, Array], l
             continue
         if answer is not None:
             answers[method.name] = answer
+    _rivals.forget()
     return {method.name: answers[method.name] for method in methods if method.name in answers}, remarks
 
 
