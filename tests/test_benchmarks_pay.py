@@ -83,10 +83,9 @@ def test_a_rival_that_fails_is_said_and_comes_last():
 
     broken = replace(METHODS["sklearn Voting"], plain=None, reads=fails)
     case = Case.of(SCENARIOS["sharp-numbers-a"], quick=True)
-    answers, remarks = _run.answered(case, [METHODS["LightGBM"], broken])
-    assert list(answers) == ["LightGBM"]
-    assert remarks == ["sharp-numbers-a: sklearn Voting failed: ArithmeticError: no"]
-    assert _run._failed([broken], answers, remarks) == ["sklearn Voting"]
+    found = _run.answered(case, [METHODS["LightGBM"], broken])
+    assert list(found.complete) == ["LightGBM"]
+    assert found.remarks == ["sklearn Voting failed: ArithmeticError: no"]
     figures = pd.DataFrame(
         [
             ("sharp-numbers-a", "LightGBM", "loss", 1.0),
@@ -101,6 +100,13 @@ def test_a_rival_that_fails_is_said_and_comes_last():
         "no model": 0.5,
         "sklearn Voting": 1.0,
     }
+
+
+def test_a_method_that_is_silent_has_failed():
+    found = _run.Answers()
+    found.take("no model", np.array([[1.0], [np.nan]]))
+    assert found.remarks == ["no model failed: it says nothing on 1 of 2 rows"]
+    assert not found.complete
 
 
 def test_compare_finds_what_has_become_worse(quick, tmp_path, capsys):

@@ -23,8 +23,9 @@ from benchmarks.quality._methods import METHODS, PARTS, Method, missing_package
 from benchmarks.quality._scenarios import QUICK, SCENARIOS, Scenario
 from skensemble import walk_forward
 from skensemble._training import shared_training
+from skensemble.explanation import Explanation
 
-__all__ = ["Found", "answered", "chosen_methods", "chosen_scenarios", "run"]
+__all__ = ["Answers", "Found", "answered", "chosen_methods", "chosen_scenarios", "run"]
 
 Array = NDArray[np.float64]
 
@@ -122,27 +123,53 @@ def _one(name: str, methods: list[str], quick: bool) -> tuple[str, float, Found]
 def _answered_and_measured(scenario: Scenario, methods: Sequence[Method], quick: bool) -> Found:
     missing = missing_package(scenario.needs)
     if missing:
-        return Found(pd.DataFrame(columns=["scenario", "method", "measure", "value"]), [f"{scenario.name}: {missing}"])
+        return Found(_figures([]), [f"{scenario.name}: {missing}"])
     case = Case.of(scenario, quick=quick)
-    answers, remarks = answered(case, methods)
-    silent = {name: int(np.isnan(answer).any(axis=1).sum()) for name, answer in answers.items()}
-    remarks += [f"{scenario.name}: {name} says nothing on {rows} rows" for name, rows in silent.items() if rows]
-    complete = {name: answer for name, answer in answers.items() if not silent[name]}
+    asked = answered(case, methods)
     of_parts = {method.name for method in methods if method.family == PARTS}
-    rows = [(scenario.name, *each) for each in measured(case, complete, of_parts)]
-    rows += [(scenario.name, name, "failed", 1.0) for name in [*_failed(methods, answers, remarks), *_mute(silent)]]
-    return Found(pd.DataFrame(rows, columns=["scenario", "method", "measure", "value"]), remarks)
+    rows = [(scenario.name, *each) for each in measured(case, asked.complete, of_parts)]
+    rows += [(scenario.name, name, "failed", 1.0) for name in asked.failed]
+    return Found(_figures(rows), [f"{scenario.name}: {remark}" for remark in asked.remarks])
 
 
-def _mute(silent: dict[str, int]) -> list[str]:
-    return [name for name, rows in silent.items() if rows]
+def _figures(rows: list[tuple[str, str, str, float]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["scenario", "method", "measure", "value"])
 
 
-def _failed(methods: Sequence[Method], answers: dict[str, Array], remarks: list[str]) -> list[str]:
-    return [method.name for method in methods if any(f": {method.name} failed" in remark for remark in remarks)]
+@dataclass(frozen=True)
+class Answers:
+    """What the methods said of the judged rows of one scenario.
+
+    Parameters
+    ----------
+    complete : dict of str to ndarray of shape (n_judged, n_outputs)
+        By method, of those that said something of every row.
+    failed : dict of str to str
+        What went wrong, by method.
+    missing : dict of str to str
+        What is not installed, by method.
+    """
+
+    complete: dict[str, Array] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def remarks(self) -> list[str]:
+        return [
+            *(f"{name} is left out, {why}" for name, why in self.missing.items()),
+            *(f"{name} failed: {why}" for name, why in self.failed.items()),
+        ]
+
+    def take(self, name: str, answer: Array) -> None:
+        silent = int(np.isnan(answer).any(axis=1).sum())
+        if silent:
+            self.failed[name] = f"it says nothing on {silent} of {len(answer)} rows"
+        else:
+            self.complete[name] = answer
 
 
-def answered(case: Case, methods: Sequence[Method]) -> tuple[dict[str, Array], list[str]]:
+def answered(case: Case, methods: Sequence[Method]) -> Answers:
     """Answer the judged rows of one scenario by every method that can.
 
     Parameters
@@ -154,37 +181,33 @@ def answered(case: Case, methods: Sequence[Method]) -> tuple[dict[str, Array], l
 
     Returns
     -------
-    answers : dict of str to ndarray of shape (n_judged, n_outputs)
-        What each said.
-    remarks : list of str
-        Who could not, and why.
+    Answers
+        What each said, in the order of the methods, and who could not.
     """
-    answers: dict[str, Array] = {}
-    remarks: list[str] = []
+    found = Answers()
     # The models of all our ensembles are the same: they are trained once.
     with shared_training():
-        frozen = {method.name: method.frozen(case) for method in methods if method.frozen}
-        said, lived = _live_frozen(case, frozen)
-        answers |= lived
+        said, ours = _live_frozen(case, {method.name: method.frozen(case) for method in methods if method.frozen})
         online = {method.name: method.online(case) for method in methods if method.online}
-        if online:
-            answers |= _walked(case, online)
+        ours |= _walked(case, online) if online else {}
     for method in methods:
-        if not (method.plain or method.reads):
-            continue
         missing = missing_package(method.needs)
         if missing:
-            remarks.append(f"{case.scenario.name}: {method.name} is left out, {missing}")
+            found.missing[method.name] = missing
             continue
         try:
-            answer = method.reads(case, said) if method.reads else _live_plainly(case, method)
+            answer = ours[method.name] if method.name in ours else _other(case, said, method)
         except Exception as error:  # a rival may fail in any way, and that is part of the picture
-            remarks.append(f"{case.scenario.name}: {method.name} failed: {type(error).__name__}: {error}")
+            found.failed[method.name] = f"{type(error).__name__}: {error}"
             continue
         if answer is not None:
-            answers[method.name] = answer
+            found.take(method.name, answer)
     _rivals.forget()
-    return {method.name: answers[method.name] for method in methods if method.name in answers}, remarks
+    return found
+
+
+def _other(case: Case, said: Said, method: Method) -> Array | None:
+    return method.reads(case, said) if method.reads else _live_plainly(case, method)
 
 
 def _walked(case: Case, rivals: dict[str, Any], X: pd.DataFrame | None = None) -> dict[str, Array]:
@@ -206,23 +229,22 @@ def _live_plainly(case: Case, method: Method) -> Array | None:
 
 def _live_frozen(case: Case, ensembles: dict[str, Any]) -> tuple[Said, dict[str, Array]]:
     """Train every ensemble anew at every training and ask it until the next; and what its models said."""
-    market, detected = case.market, case.scenario.detector is not None
-    # One that weighs all models alike lets none of them rest: what it hears is what all models say.
+    # One that is always trained anew lets no model rest: what it hears is what all models say.
     listener = case.ensemble(None, blind=False)
-    before, heard = None, []
     answers: dict[str, list[Array]] = {name: [] for name in ensembles}
+    heard: list[Array] = []
     for period in case.schedule.periods:
         past, now = period.train, slice(period.start, period.stop)
-        then = {} if detected else {"regimes": market.told.iloc[past]}
-        given = {} if detected else {"regimes": market.told.iloc[now]}
-        for name, ensemble in {"": listener, **ensembles}.items():
-            own = {} if ensemble.regime_detector is not None and not detected else then
-            fitted = ensemble.fit(market.X.iloc[past], market.y.iloc[past], **own)
-            explained = fitted.explain(market.X.iloc[now], **(given if own else {}))
-            if name:
-                answers[name].append(explained.combined)
-                continue
-            heard.append(explained.member_predictions)
-            before = before or fitted.out_of_fold_
-    assert before is not None
+        for name, ensemble in ensembles.items():
+            answers[name].append(_trained_and_asked(case, ensemble, past, now).combined)
+        heard.append(_trained_and_asked(case, listener, past, now).member_predictions)
+        if period is case.schedule.periods[0]:
+            before = listener.out_of_fold_
     return Said(before, np.concatenate(heard)), {name: np.concatenate(parts) for name, parts in answers.items()}
+
+
+def _trained_and_asked(case: Case, ensemble: Any, past: slice, now: slice) -> Explanation:
+    X, y, told = case.market.X, case.market.y, case.market.told
+    takes = told is not None and ensemble.regime_detector is None
+    then, given = ({"regimes": told.iloc[rows]} if takes else {} for rows in (past, now))
+    return ensemble.fit(X.iloc[past], y.iloc[past], **then).explain(X.iloc[now], **given)
