@@ -283,7 +283,9 @@ def _verdict(target: str, walked: WalkForward) -> str:
     found: dict[str, dict[str, Change]] = {}
     for words, rival in rivals.items():
         found[rival] = each = {name: change_interval(losses[name], losses[rival], block=BLOCK) for name in COMBINERS}
-        cells = [f"{100 * middle:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})" for middle, low, high in each.values()]
+        cells = [
+            f"{100 * middle:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})" for middle, low, high, _ in each.values()
+        ]
         lines.append(f" {words:<{NAME + 7}}" + "".join(f"{cell:>24}" for cell in cells))
         sentences.append(f" Against {words}: {_plainly(each)}.")
     lines += [
@@ -300,10 +302,10 @@ def _verdict(target: str, walked: WalkForward) -> str:
     return "\n".join(lines)
 
 
-def _plainly(found: Mapping[str, Any]) -> str:
-    """Who has less loss, who has more, and who neither, by whether the interval leaves out 0."""
-    less = [combiner for combiner, (_, _, high) in found.items() if high < 0]
-    more = [combiner for combiner, (_, low, _) in found.items() if low > 0]
+def _plainly(found: Mapping[str, Change]) -> str:
+    """Who has less loss, who has more, and who neither."""
+    less = [combiner for combiner, change in found.items() if change.verdict == "distinguishable: less loss"]
+    more = [combiner for combiner, change in found.items() if change.verdict == "distinguishable: more loss"]
     unclear = [combiner for combiner in found if combiner not in (*less, *more)]
     parts = [f"{_listed(less)} {_have(less)} less loss"] if less else []
     parts += [f"{_listed(more)} {_have(more)} more loss"] if more else []

@@ -63,7 +63,7 @@ from skensemble.regimes import (
     regime_names,
     remembered,
 )
-from skensemble.splits import check_time_order, earlier_moments, make_folds
+from skensemble.splits import check_time_order, earlier_moments, make_folds, times_of
 from skensemble.trades import check_trades
 
 __all__ = ["ATTRIBUTES", "COVERAGES", "PARAMETERS", "RegimeAwareEnsemble"]
@@ -290,7 +290,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             trained.
         """
         past = vars(self).copy() if self.warm_start and hasattr(self, "combiner_") else {}
-        times = next((i for i in (getattr(v, "index", None) for v in (X, y)) if isinstance(i, pd.DatetimeIndex)), None)
+        times = times_of(X, y)
         X, y, targets = self._validated(X, y)
         if past and not np.array_equal(past.get("classes_", ()), getattr(self, "classes_", ())):
             warnings.warn(
@@ -447,7 +447,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         if not len(news):
             return self
         if news.said is None:
-            self._warn_about_hindsight(news.index)
+            self._warn_about_hindsight(news.times)
             news = replace(news, said=self._ask_models(news.features))
         self._learn(news)
         return self
@@ -509,16 +509,16 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     def _counted(self, news: Outcomes, combined: Array, weights: Array) -> dict[str, Any]:
         """What is only counted, after more outcomes."""
         return figures_after(vars(self), news, combined, weights, sides=self._sides) | {
-            "learned_until_": latest(self.learned_until_, news.index),
+            "learned_until_": latest(self.learned_until_, news.times),
             "_idle": idle_after(self._idle, weights, self.min_weight),
         }
 
-    def _warn_about_hindsight(self, index: Any) -> None:
+    def _warn_about_hindsight(self, times: pd.DatetimeIndex | None) -> None:
         """Say so where models are asked about rows that they were trained on."""
         until = self.trained_until_
-        if not isinstance(index, pd.DatetimeIndex) or until is None or not len(index):
+        if times is None or until is None or not len(times):
             return
-        if (index.tz is None) == (until.tzinfo is None) and index.min() <= until:
+        if (times.tz is None) == (until.tzinfo is None) and times.min() <= until:
             warnings.warn(
                 f"X of partial_update holds rows up to {until} that the models were trained on: what they say of them "
                 f"is no forecast, and fit has learned from their outcomes already. Give later rows, or what was said "
@@ -732,15 +732,15 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         classes = self.classes_.tolist() if hasattr(self, "classes_") else None
         if predictions is None:
             X = self._validated_rows(X)
-            index, n_samples = getattr(X, "index", None), X.shape[0]
+            times, n_samples = times_of(X, y), X.shape[0]
             then: dict[str, Any] = {"memberships": self._memberships(X, beside["regimes"])}
-            then |= {"said": None, "known": earlier_moments(index)}
+            then["said"] = None
         else:
             then = self._said_earlier(predictions, classes)
-            index, n_samples = predictions.index, len(predictions)
+            times, n_samples = times_of(predictions, y), len(predictions)
         if not n_samples:
             raise ValueError(f"partial_update of {type(self).__name__} got no rows (0 samples): give at least one.")
-        check_time_order(index)
+        check_time_order(times)
         for name, values in {"y": y, **beside}.items():
             check_same_times(X if predictions is None else predictions, values, name)
         targets = self._encoded_outcomes(y, n_samples)
@@ -754,10 +754,11 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         return Outcomes(
             targets=targets,
             counted=np.ones(n_samples) if weight is None else check_sample_weight(weight, targets),
-            index=index,
+            times=times,
             features=X,
             returns=returns,
             groups=labels_of_groups(beside["groups"], n_samples),
+            known=earlier_moments(times),
             **then,
         ).counting()
 
@@ -779,7 +780,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             )
             X = with_short_indices(X)
         check_consistent_length(X, y)
-        check_time_order(getattr(X, "index", None))
+        check_time_order(times_of(X, y))
         check_same_times(X, y, "y")
         return X, *self._encoded(y)
 

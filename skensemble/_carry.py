@@ -124,7 +124,7 @@ def folds_with_news(
     combiner: Combiner,
     definitions: Mapping[str, str],
     n_outputs: int,
-    index: Any,
+    times: pd.DatetimeIndex | None,
 ) -> Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Leave out the folds that would tell nothing new: a retrain then costs little more than its fit on all rows.
 
@@ -140,8 +140,8 @@ def folds_with_news(
         Definition of each model today.
     n_outputs : int
         1 for numbers, the number of classes otherwise.
-    index : object
-        Times of the rows, if they have any.
+    times : DatetimeIndex or None
+        Times of the rows.
 
     Returns
     -------
@@ -154,7 +154,7 @@ def folds_with_news(
     carried = carry(past, clone(combiner), definitions, past["regimes_"], n_outputs)
     if carried.combiner is None or not carried.known.all():
         return splits
-    return [fold for fold in splits if unknown_rows(index, fold[1], past["learned_until_"]).any()]
+    return [fold for fold in splits if unknown_rows(times, fold[1], past["learned_until_"]).any()]
 
 
 def definition(model: Any) -> str:
@@ -187,13 +187,13 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (str, int, float, bool))
 
 
-def unknown_rows(index: Any, rows: NDArray[np.intp], learned_until: Any) -> NDArray[np.bool_]:
+def unknown_rows(times: pd.DatetimeIndex | None, rows: NDArray[np.intp], learned_until: Any) -> NDArray[np.bool_]:
     """Which rows of a retrain have outcomes that nobody has learned from yet: those later than the last one learned.
 
     Parameters
     ----------
-    index : object
-        Index of X.
+    times : DatetimeIndex or None
+        Times of all rows.
     rows : ndarray of shape (n_rows,)
         Rows with an out-of-fold prediction.
     learned_until : Timestamp or None
@@ -204,10 +204,10 @@ def unknown_rows(index: Any, rows: NDArray[np.intp], learned_until: Any) -> NDAr
     ndarray of shape (n_rows,)
         All False without times: then nobody can tell, and outcomes are left to ``partial_update``.
     """
-    if not isinstance(index, pd.DatetimeIndex) or learned_until is None:
+    if times is None or learned_until is None:
         return np.zeros(len(rows), dtype=bool)
-    _check_zone(learned_until, index)
-    return np.asarray(index[rows] > learned_until)
+    _check_zone(learned_until, times)
+    return np.asarray(times[rows] > learned_until)
 
 
 def idle_after(idle: NDArray[np.intp], weights: NDArray[np.float64], min_weight: float) -> NDArray[np.intp]:
@@ -234,27 +234,27 @@ def idle_after(idle: NDArray[np.intp], weights: NDArray[np.float64], min_weight:
     return np.where(last >= 0, len(weights) - 1 - last, idle + len(weights)).astype(np.intp)
 
 
-def latest(learned_until: Any, index: Any) -> Any:
+def latest(learned_until: Any, times: pd.DatetimeIndex | None) -> Any:
     """The later of the last time learned from and the last time of these rows.
 
     Parameters
     ----------
     learned_until : Timestamp or None
         Time of the last row learned from so far.
-    index : object
-        Index of the rows that are learned from now.
+    times : DatetimeIndex or None
+        Times of the rows that are learned from now.
 
     Returns
     -------
     Timestamp or None
         ``None`` as long as no row had a time.
     """
-    if not isinstance(index, pd.DatetimeIndex) or not len(index):
+    if times is None or not len(times):
         return learned_until
     if learned_until is None:
-        return index.max()
-    _check_zone(learned_until, index)
-    return max(learned_until, index.max())
+        return times.max()
+    _check_zone(learned_until, times)
+    return max(learned_until, times.max())
 
 
 def resting_models(
@@ -311,13 +311,13 @@ def best_models(names: Sequence[str], losses: NDArray[np.float64], max_models: i
     return tuple(name for k, name in enumerate(names) if k in best)
 
 
-def _check_zone(learned_until: pd.Timestamp, index: pd.DatetimeIndex) -> None:
+def _check_zone(learned_until: pd.Timestamp, times: pd.DatetimeIndex) -> None:
     """Refuse times that cannot be compared with those learned from."""
-    if (learned_until.tzinfo is None) != (index.tz is None):
+    if (learned_until.tzinfo is None) != (times.tz is None):
         kinds = ("without", "with") if learned_until.tzinfo is None else ("with", "without")
         raise ValueError(
             f"Rows were learned from until {learned_until}, {kinds[0]} a time zone; got rows {kinds[1]} one, the first "
-            f"of {index[0]}. Give all times in one kind."
+            f"of {times[0]}. Give all times in one kind."
         )
 
 

@@ -17,6 +17,7 @@ from skensemble.combiners import awake_models, default_loss, equal_weights, weig
 from skensemble.explanation import Explanation, laid_out, spread
 from skensemble.performance import Ledger, trade_outcomes
 from skensemble.regimes import encode_memberships, joined_names, regime_names
+from skensemble.splits import earlier_moments
 from skensemble.trades import Trades
 
 __all__ = [
@@ -52,8 +53,8 @@ class Outcomes:
         Memberships as they were known at each row.
     counted : ndarray of shape (n_samples,)
         How much each row counts.
-    index : pandas.Index or None
-        Labels of the rows.
+    times : DatetimeIndex or None
+        Times of the rows.
     features : array-like of shape (n_samples, n_features) or None
         The rows themselves, where they are given.
     combined : ndarray of shape (n_samples, n_outputs) or None
@@ -74,7 +75,7 @@ class Outcomes:
     targets: Array
     memberships: Array
     counted: Array
-    index: Any = None
+    times: pd.DatetimeIndex | None = None
     features: Any = None
     combined: Array | None = None
     weights: Array | None = None
@@ -113,13 +114,16 @@ class Outcomes:
         Returns
         -------
         Outcomes
-            Of all rows; without labels and features.
+            Of all rows, without features; each knows those of earlier times.
         """
-        values = {}
+        values: dict[str, Any] = {}
         for field in fields(self):
-            if field.name not in ("index", "features") and getattr(self, field.name) is not None:
-                values[field.name] = np.concatenate([getattr(each, field.name) for each in (self, *later)])
-        return Outcomes(**values)
+            parts = [getattr(each, field.name) for each in (self, *later)]
+            if field.name == "times" and self.times is not None:
+                values["times"] = self.times.append(parts[1:])
+            elif field.name not in ("known", "features") and parts[0] is not None:
+                values[field.name] = np.concatenate(parts)
+        return Outcomes(**values, known=earlier_moments(values.get("times")))
 
     def those(self, chosen: NDArray[np.bool_]) -> Outcomes:
         """Take some of the rows.
@@ -425,22 +429,22 @@ def class_sides(targets: Array, returns: Array | None, counted: Array) -> Array 
     return np.where(np.abs(mean) > 2.0 * error, np.sign(mean), 0.0)
 
 
-def inferred_frequency(index: Any) -> float | None:
-    """Rows per year of a DatetimeIndex, told from its first and last time; None for anything else.
+def inferred_frequency(times: pd.DatetimeIndex | None) -> float | None:
+    """Moments per year, told from the first and the last.
 
     Parameters
     ----------
-    index : object
-        The index of X.
+    times : DatetimeIndex or None
+        Times of the rows.
 
     Returns
     -------
     float or None
         Different times per year; ``None`` where there are fewer than 30 or no times at all.
     """
-    if not isinstance(index, pd.DatetimeIndex) or index.nunique() < 30:
+    if times is None or times.nunique() < 30:
         return None
-    return float((index.nunique() - 1) / ((index[-1] - index[0]) / _YEAR))
+    return float((times.nunique() - 1) / ((times[-1] - times[0]) / _YEAR))
 
 
 def said_earlier(

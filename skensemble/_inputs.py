@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 
 from skensemble._checks import shown
+from skensemble.splits import times_of
 
 __all__ = [
     "check_feedback_form",
@@ -33,15 +34,18 @@ def with_short_indices(X: Any) -> Any:
 def tells_time(X: Any) -> bool:
     """Whether the index of X says when its rows were: times, or row numbers that increase."""
     index = X.index if isinstance(X, pd.DataFrame) else None
-    if index is None or not index.is_monotonic_increasing:
+    if index is None:
         return False
-    return isinstance(index, pd.DatetimeIndex) or (index.dtype.kind in "iu" and index.is_unique)
+    times = times_of(index)
+    if times is not None:
+        return bool(times.is_monotonic_increasing)
+    return bool(index.is_monotonic_increasing and index.dtype.kind in "iu" and index.is_unique)
 
 
 def check_same_times(X: Any, values: Any, name: str) -> None:
     """Targets of other days than the features' are a look-ahead that nothing else would notice."""
-    times, other = getattr(X, "index", None), getattr(values, "index", None)
-    if not (isinstance(times, pd.DatetimeIndex) and isinstance(other, pd.DatetimeIndex)) or len(times) != len(other):
+    times, other = times_of(X), times_of(values)
+    if times is None or other is None or len(times) != len(other):
         return
     apart = np.flatnonzero(np.asarray(times) != np.asarray(other))
     if len(apart):

@@ -152,7 +152,7 @@ def learned(
     certainty = certainty_after(figures["_certainty"], *outcomes, ~fresh[counts])
     figures = figures_after(figures, *outcomes, sides=sides, known=~fresh[counts])
     idle = np.zeros(len(names), dtype=np.intp) if carried is None else carried.idle
-    until = times[counted > 0] if isinstance(times, pd.DatetimeIndex) else None
+    until = None if times is None else times[counted > 0]
     return figures | {
         "_certainty": certainty,
         "model_names_": tuple(names),
@@ -210,7 +210,7 @@ def _figures_before(
     models: Sequence[str],
     regimes: tuple[Hashable, ...],
     n_outputs: int,
-    times: Any,
+    times: pd.DatetimeIndex | None,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What has been counted so far: nothing, or what is carried over from the ensemble before."""
@@ -236,8 +236,8 @@ def _figures_before(
     }
 
 
-def _warn_without_times(past: Mapping[str, Any], index: Any) -> None:
-    if past and index is None:
+def _warn_without_times(past: Mapping[str, Any], times: pd.DatetimeIndex | None) -> None:
+    if past and times is None:
         warnings.warn(
             "warm_start keeps the record as it is: without times nobody can tell which rows were learned from before. "
             "Give X or y a DatetimeIndex (in a Pipeline: set_output(transform='pandas')), or hand outcomes to "

@@ -19,6 +19,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import sklearn
 from joblib import cpu_count, effective_n_jobs
 from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController
@@ -378,9 +380,12 @@ def _gathered(
 
 
 def weight_params(model: Any, sample_weight: Array) -> dict[str, Array]:
-    """Name the argument by which a model's fit takes sample weights without routing; empty where it takes none."""
+    """Name the argument by which a model's fit takes sample weights; empty where it takes, or asks for, none."""
     if has_fit_parameter(model, "sample_weight"):
         return {"sample_weight": sample_weight}
+    if sklearn.get_config()["enable_metadata_routing"]:
+        asked_for = get_routing_for_object(model).consumes("fit", ["sample_weight"])
+        return {"sample_weight": sample_weight} if asked_for else {}
     if isinstance(model, Pipeline) and takes_sample_weight(model):
         return {f"{model.steps[-1][0]}__sample_weight": sample_weight}
     return {}

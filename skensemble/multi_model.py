@@ -29,7 +29,7 @@ from skensemble.combiners import awake_models, default_loss, over_awake, weighte
 from skensemble.explanation import Explanation
 from skensemble.performance import Ledger
 from skensemble.regimes import encode_memberships, joined_names, regime_names
-from skensemble.splits import ForwardSplit
+from skensemble.splits import ForwardSplit, times_of
 from skensemble.trades import TradeEvidence, check_trades
 
 __all__ = [
@@ -644,8 +644,8 @@ def _then_unknown(regimes: Any, n_train: int, X_val: Any) -> pd.DataFrame:
     """Regimes of the training rows as memberships, zero from there on."""
     names = regime_names(regimes)
     known = encode_memberships(regimes, names, n_train)
-    times: list[Any] = [getattr(each, "index", None) for each in (regimes, X_val)]
-    index = times[0].append(times[1]) if all(isinstance(each, pd.DatetimeIndex) for each in times) else None
+    before, after = times_of(regimes), times_of(X_val)
+    index = None if before is None or after is None else before.append(after)
     unknown = np.zeros((_n_rows(X_val), len(names)))
     return pd.DataFrame(np.vstack([known, unknown]), columns=pd.Index(names, tupleize_cols=False), index=index)
 

@@ -108,7 +108,16 @@ class CentredModel(RegressorMixin, BaseEstimator):
         return pd.Series(np.asarray(X)[:, 0]).rolling(3, center=True, min_periods=1).mean().to_numpy()
 
 
-class HalfFiltered(GaussianHMM):
+class Smoothed(GaussianHMM):
+    """A hidden Markov model as the library has it: its probabilities look at all rows."""
+
+    def fit(self, X, lengths=None):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # hmmlearn 0.3.3 sets the shape of arrays
+            return super().fit(X, lengths)
+
+
+class HalfFiltered(Smoothed):
     """Filters its probabilities, and forgets that its most probable path looks at all rows."""
 
     def predict_proba(self, X, lengths=None):
@@ -172,7 +181,7 @@ def ensemble(**params):
 
 
 SHUFFLED = KFold(4, shuffle=True, random_state=0)
-HMM = GaussianHMM(2, random_state=0)
+HMM = Smoothed(2, random_state=0)
 
 # What looks ahead, and where it is to be found.
 
@@ -330,6 +339,8 @@ INNOCENT = {
     "a clustering that has nothing to find": (DBSCAN(eps=1e9, min_samples=1), NUMBERS, None),
     "listed folds": (ensemble(cv=[(np.arange(200), np.arange(200, 300))]), NUMBERS, NEXT),
     "a frozen ensemble": (FrozenEstimator(ensemble().fit(NUMBERS, NEXT)), NUMBERS, None),
+    # What becomes a column only because of later rows says nothing of earlier ones.
+    "a column for each label": (lambda X: pd.get_dummies(X["r"].round().astype(int)), NUMBERS, None),
     "a pipeline that ends in an ensemble": (make_pipeline(FunctionTransformer(), ensemble()), NUMBERS, NEXT),
 }  # fmt: skip
 
@@ -340,7 +351,7 @@ def test_what_looks_back_is_innocent(name):
     report = check_causality(thing, X, y)
     assert report, report
     assert not report.unanswered
-    assert "looks at no later row" in repr(report)
+    assert "was not caught looking ahead" in repr(report)
 
 
 MODELS = [

@@ -859,7 +859,7 @@ def test_a_model_that_breaks_mid_stream_never_sinks_the_others_and_may_come_back
     y = rng.standard_normal(n)
     X = y[:, None] + np.array([0.2, 0.5, 0.8]) * rng.standard_normal((n, 3))
     ensemble = numbers(combiner).fit(X[:FIRST], y[:FIRST])
-    said = np.empty(n)
+    said = np.full(n, np.nan)
     for start in range(FIRST, n, 4):
         MOOD.clear()
         if 180 <= start < 300:

@@ -12,7 +12,7 @@ from lightgbm import LGBMRegressor
 
 from skensemble import __main__, __version__, _demo
 from skensemble.datasets import load_sp500
-from skensemble.evaluation import change_interval
+from skensemble.evaluation import Change, change_interval
 
 ENSEMBLES = [*_demo.COMBINERS, _demo.BLIND]
 RIVALS = [_demo.RIVAL, _demo.EQUAL, _demo.BEST_SINGLE, _demo.NO_MODEL]
@@ -142,7 +142,7 @@ def test_the_last_lines_say_no_more_than_the_intervals(printed, walks, target):
     for words, rival in against.items():
         (sentence,) = re.findall(rf"^ Against {words}: (.*)\.$", text, flags=re.MULTILINE)
         for combiner in _demo.COMBINERS:
-            _, low, high = change_interval(losses[combiner], losses[rival])
+            _, low, high, _ = change_interval(losses[combiner], losses[rival])
             (part,) = [part for part in sentence.split("; ") if combiner in part or "any" in part]
             claim = "less loss" if high < 0 else "more loss" if low > 0 else "chance"
             assert claim in part
@@ -164,7 +164,9 @@ def test_it_says_whether_its_intervals_held(printed, walks, target):
 
 
 def test_sentences_follow_the_intervals():
-    below, above, around = (-0.2, -0.3, -0.1), (0.2, 0.1, 0.3), (0.0, -0.1, 0.1)
+    below = Change(-0.2, -0.3, -0.1, "distinguishable: less loss")
+    above = Change(0.2, 0.1, 0.3, "distinguishable: more loss")
+    around = Change(0.0, -0.1, 0.1, "not distinguishable")
     say = __main__._plainly
     assert say({"a": below, "b": above, "c": around}) == "a has less loss; b has more loss; for c it may be chance"
     assert say({"a": below, "b": below}) == "a and b have less loss"

@@ -6,11 +6,16 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+import polars
 import pytest
+import sklearn
+from scipy import sparse
 from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.cluster import KMeans
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import StackingRegressor, VotingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -21,6 +26,7 @@ from skensemble import (
     RegimeAwareEnsembleRegressor,
     walk_forward,
 )
+from skensemble._compat import CallbackSupport
 from skensemble.evaluation import change_interval
 from skensemble.evaluation._schedule import make_schedule
 from skensemble.losses import AbsoluteLoss
@@ -229,6 +235,12 @@ def test_rows_and_calendars_say_when_to_retrain():
     assert periods(times=days, refit_every="7D", window="5D") == [(3, 8, 8, 15), (10, 15, 15, 20)]
     assert periods(times=days, outcome_delay="2D", window=3) == [(4, 7, 8, 20)]
     assert periods(times=days.tz_localize("UTC"), initial="2023-12-28")[0][2] == 3
+    assert periods(times=days, refit_every=np.timedelta64(7, "D"), window=np.timedelta64(5, "D")) == periods(
+        times=days, refit_every="7D", window="5D"
+    )
+    # A month begins with its first row, whatever the hour.
+    hours = pd.date_range("2023-12-30 16:30", periods=20, freq="8h")
+    assert periods(times=hours, initial=2, refit_every="MS") == [(0, 2, 2, 4), (0, 4, 4, 20)]
     # Rows of one time are never parted.
     twice = days[:10].repeat(2)
     assert periods(times=twice, initial=7, refit_every=5) == [(0, 6, 6, 10), (0, 10, 10, 16), (0, 16, 16, 20)]
@@ -369,7 +381,7 @@ def test_each_model_may_be_judged_alone_and_may_have_been_asleep(classes):
         assert walk.predictions["late alone"][:40].isna().all()
         assert walk.wins["late alone"][:40].isna().all()
     change = change_interval(walk.losses["late alone"][40:], walk.losses["it"][40:])
-    assert report.loc["late alone", ["change", "change_low", "change_high"]].tolist() == list(change)
+    assert report.loc["late alone", ["change", "change_low", "change_high", "verdict"]].tolist() == list(change)
 
 
 def test_pools_of_other_models_have_rivals_of_their_own():
@@ -421,13 +433,149 @@ def test_rows_of_weight_zero_count_nowhere():
     assert one.report().query("regime == 'pooled'")["n"].tolist() == [60.0] * 4
 
 
+# When rows were, whatever says it.
+
+
+def by_date_and_asset(X, y, groups):
+    rows = pd.MultiIndex.from_arrays([X.index, groups], names=["date", "asset"])
+    return X.set_axis(rows), y.set_axis(rows)
+
+
+@pytest.mark.parametrize("combiner", COMBINERS)
+def test_times_may_be_a_level_of_the_index(combiner):
+    X, y, groups = panel()
+    plan = {"initial": 90, "refit_every": "10D", "outcome_delay": 3}
+    walk = walk_forward({"it": ensemble(combiner)}, X, y, **plan)
+    same = walk_forward({"it": ensemble(combiner)}, *by_date_and_asset(X, y, groups), **plan)
+    np.testing.assert_array_equal(same.predictions, walk.predictions)
+    assert same.estimators["it"].ledger_ == walk.estimators["it"].ledger_
+    assert same.estimators["it"].learned_until_ == walk.estimators["it"].learned_until_ > X.index[90]
+    assert same.predictions.index.names == ["date", "asset"]
+    with pytest.raises(ValueError, match="The rows of X must be in time order"):
+        walk_forward(
+            {"it": ensemble()}, *[part.sort_index(level=1) for part in by_date_and_asset(X, y, groups)], **plan
+        )
+
+
+@pytest.mark.parametrize("where", ["y", "periods"])
+@pytest.mark.parametrize("delay", [0, 3])
+def test_times_of_the_targets_and_periods_count_too(where, delay):
+    X, y, _ = made()
+    plan = {"initial": INITIAL, "refit_every": 30, "outcome_delay": delay}
+    columns = X.to_numpy()
+    same = walk_forward({"it": ensemble()}, pd.DataFrame(columns, index=X.index), y, **plan)
+    rows = (columns, y) if where == "y" else (pd.DataFrame(columns, index=X.index.to_period("D")), y.to_numpy())
+    walk = walk_forward({"it": ensemble()}, *rows, **plan)
+    np.testing.assert_array_equal(walk.predictions, same.predictions)
+    assert walk.estimators["it"].ledger_ == same.estimators["it"].ledger_
+    assert walk.estimators["it"].learned_until_ == same.estimators["it"].learned_until_
+    # Nothing was learned twice.
+    frame = walk.estimators["it"].ledger_.frame().query("regime == 'pooled' and window == 'lifetime'")
+    assert frame.set_index("performer").loc["ensemble", "n"] <= N
+
+
+def test_the_best_so_far_does_not_know_rows_of_its_own_time():
+    """By a shared shock, the model that is right of the first row is right of all rows of that day."""
+    days = pd.bdate_range("2024-01-01", periods=40).repeat(3)
+    shock = np.random.RandomState(0).choice([-1.0, 1.0], 40).repeat(3)
+    X, y = pd.DataFrame({"a": np.zeros(120)}, index=days), pd.Series(shock, days)
+    models = [(f"always {c}", DummyRegressor(strategy="constant", constant=c)) for c in (-1.0, 1.0)]
+    model = RegimeAwareEnsembleRegressor(models, combiner="dynamic", cv=2)
+    walk = walk_forward({"it": model}, X, y, initial=60)
+    ledger = walk.estimators["it"].ledger_.frame().query("window == 'lifetime'").set_index("performer")
+    fitted = clone(model).fit(X[:60], y[:60])
+    said = fitted.explain(X[60:])
+    fitted.partial_update(predictions=said, y=y[60:])
+    at_once = fitted.ledger_.frame().query("window == 'lifetime'").set_index("performer")
+    for frame in (ledger, at_once):
+        # Squared errors are 0 or 4, and alike for all rows of a day.
+        assert frame.loc["best so far", "loss"] > 1.0
+    assert walk.losses["best single"].mean() > 1.0
+
+
+# Where ensembles stand.
+
+
+def test_an_ensemble_at_the_end_of_a_pipeline_in_a_pipeline_hears_of_outcomes():
+    X, y, _ = made()
+    scaled = make_pipeline(StandardScaler().set_output(transform="pandas"), ensemble())
+    nested = make_pipeline("passthrough", make_pipeline(*(step for _, step in scaled.steps)))
+    walk = walk_forward({"flat": scaled, "nested": nested, "it": ensemble()}, X, y, initial=INITIAL, refit_every=40)
+    np.testing.assert_array_equal(walk.predictions["flat"], walk.predictions["nested"])
+    assert set(walk.explanations) == {"flat", "nested", "it"}
+    np.testing.assert_array_equal(walk.estimators["nested"].predict(X[-5:]), walk.estimators["flat"].predict(X[-5:]))
+
+
+def test_an_ensemble_inside_something_else_is_told_nothing_and_that_is_said():
+    X, y, _ = made()
+    search = GridSearchCV(ensemble(label_horizon=3), {"combiner": ["dynamic"]}, cv=2)
+    with pytest.warns(UserWarning, match="'search' of walk_forward holds an ensemble inside GridSearchCV"):
+        walk_forward({"search": search}, X, y, initial=INITIAL, outcome_delay=3)
+    with (
+        pytest.warns(UserWarning, match="holds an ensemble inside"),
+        pytest.raises(ValueError, match="outcome_delay of walk_forward is shorter than label_horizon=3"),
+    ):
+        walk_forward({"search": search}, X, y, initial=INITIAL)
+
+
+@pytest.mark.parametrize("limit", [{"max_models": 1}, {"rest_after": 5, "min_weight": 0.3}])
+def test_the_plain_rivals_are_made_of_all_models_whoever_rests(limit):
+    X, y, _ = made()
+    plan = {"initial": INITIAL, "refit_every": 20, "judge_models": True}
+    walk = walk_forward({"it": ensemble(**limit)}, X, y, **plan)
+    free = walk_forward({"it": ensemble()}, X, y, **plan)
+    # Somebody rests, and the plain rivals do not mind.
+    assert np.isnan(walk.member_predictions["it"].to_numpy()).any()
+    plain = ["equal weights", "best single", "tree alone", "mean alone"]
+    pd.testing.assert_frame_equal(walk.predictions[plain], free.predictions[plain], check_exact=True)
+
+
+@pytest.mark.parametrize("form", ["csr_array", "coo_matrix"])
+def test_sparse_rows_will_do(form):
+    X, y, _ = made()
+    X = X.where(X > 0, 0.0).to_numpy()
+    models = [("line", Ridge()), ("mean", DummyRegressor())]
+    model = RegimeAwareEnsembleRegressor(models, combiner="dynamic", cv=2)
+    walk = walk_forward({"it": model, "line": Ridge()}, getattr(sparse, form)(X), y.to_numpy(), initial=INITIAL)
+    same = walk_forward({"it": model, "line": Ridge()}, X, y.to_numpy(), initial=INITIAL)
+    np.testing.assert_allclose(walk.predictions, same.predictions, rtol=1e-6)
+    assert walk.trainings["judged_from"].tolist() == [INITIAL]
+
+
+def test_a_detector_that_looks_back_needs_a_clock_and_says_so_before_anything_is_trained():
+    X, y, _ = made()
+    Counting.fits.clear()
+    model = RegimeAwareEnsembleRegressor([("counting", Counting())], regime_detector=VolatilityRegimes(0, window=5))
+    with pytest.raises(ValueError, match="VolatilityRegimes of the rival 'it' looks back over rows"):
+        walk_forward({"it": model}, X.to_numpy(), y.to_numpy(), initial=INITIAL)
+    assert not Counting.fits
+
+
+def test_weights_reach_a_pipeline_that_asks_for_them():
+    X, y, _ = made()
+    weight = np.where(np.arange(N) % 2, 1.0, 0.5)
+    with sklearn.config_context(enable_metadata_routing=True):
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        asks, silent = (make_pipeline(scaler, Ridge().set_fit_request(sample_weight=asks)) for asks in (True, False))
+        walk = walk_forward({"asks": asks, "silent": silent}, X, y, sample_weight=weight, initial=INITIAL)
+    for name, given in {"asks": {"ridge__sample_weight": weight[:INITIAL]}, "silent": {}}.items():
+        alone = make_pipeline(StandardScaler(), Ridge()).fit(X[:INITIAL], y[:INITIAL], **given)
+        np.testing.assert_allclose(walk.predictions[name], alone.predict(X[INITIAL:]))
+
+
+def test_an_error_in_training_says_whose_it_is():
+    X, y, _ = made()
+    with pytest.raises(ValueError, match="too few rows") as raised:
+        walk_forward({"line": Ridge(), "late": Late(Ridge(), since=300)}, X, y, initial=INITIAL)
+    assert raised.value.__notes__ == ["This was the rival 'late', trained on rows 0 to 79."]
+
+
 # What travels, and what stays as it was.
 
 
 @pytest.mark.parametrize("kind", ["array", "list", "polars"])
 def test_any_table_will_do(kind):
     X, y, regimes = made()
-    polars = pytest.importorskip("polars") if kind == "polars" else None
     given = {
         "array": lambda: (X.to_numpy(), y.to_numpy()),
         "list": lambda: (X.to_numpy().tolist(), y.tolist()),
@@ -466,9 +614,8 @@ def test_side_by_side_is_one_after_the_other():
     pd.testing.assert_frame_equal(one.predictions, two.predictions, check_exact=True)
 
 
+@pytest.mark.skipif(not hasattr(CallbackSupport, "set_callbacks"), reason="scikit-learn 1.9 has callbacks")
 def test_callbacks_hear_of_every_training():
-    pytest.importorskip("sklearn.callback", reason="scikit-learn 1.9")
-
     class Listener:
         heard: list
 
@@ -546,8 +693,9 @@ def test_figures_by_hand():
     assert pooled["worst_regime"] == "wild"
     assert report.loc[("a", "pooled"), "worst_regime"] == "calm"
     change = change_interval(walk.losses["b"], walk.losses["a"], block=2)
-    assert pooled[["change", "change_low", "change_high"]].tolist() == list(change)
-    assert pooled["verdict"] == change.verdict
+    assert pooled["change"] == change.change == pytest.approx(walk.losses["b"].mean() / walk.losses["a"].mean() - 1)
+    assert pooled[["change_low", "change_high"]].isna().all()
+    assert pooled["verdict"] == change.verdict == "too few rows"
     assert report.loc[("a", "pooled"), "verdict"] == ""
     assert "worst_year" not in report
     frame = walk.frame()
@@ -629,17 +777,48 @@ def test_a_difference_that_is_chance_is_called_so():
     assert change_interval(losses[:, 0], losses[:, 1]).verdict == "not distinguishable"
     assert change_interval(0.5 * losses[:, 0], losses[:, 0]).verdict == "distinguishable: less loss"
     assert change_interval(2 * losses[:, 0], losses[:, 0]).verdict == "distinguishable: more loss"
-    assert np.isnan(change_interval([1.0, 1.0], [0.0, 0.0]).change)
+
+
+def test_few_rows_tell_nothing():
+    assert change_interval([1.0, 3.0], [2.0, 6.0])[3] == "too few rows"
+    assert np.isnan(change_interval(np.ones(29), np.arange(1.0, 30.0))[1:3]).all()
+    assert change_interval(np.ones(30), np.arange(1.0, 31.0)).verdict == "distinguishable: less loss"
+
+
+@pytest.mark.parametrize("n_rows", [30, 63, 126, 250])
+@pytest.mark.parametrize("kind", ["normal", "heavy"])
+def test_chance_is_rarely_called_a_difference_however_few_the_rows(n_rows, kind):
+    rng = np.random.default_rng(n_rows)
+    draws = rng.normal(size=(300, 2, n_rows)) if kind == "normal" else rng.standard_t(3, size=(300, 2, n_rows))
+    found = [change_interval(10 + ours, 10 + theirs).verdict != "not distinguishable" for ours, theirs in draws]
+    # 5 % by right; of 300 draws no more than 9 % by chance of this test's own.
+    assert np.mean(found) < 0.09
+
+
+def test_a_rival_that_is_next_to_perfect_has_a_verdict_too():
+    nothing, something = np.zeros(150), np.zeros(150)
+    something[::20] = 1.0
+    change = change_interval(something, nothing)
+    assert np.isnan(change.change)
+    assert change.verdict == "distinguishable: more loss"
+    nothing[::50] = 1.0
+    change = change_interval(something, nothing)
+    assert change.change == pytest.approx(8 / 3 - 1)
+    assert change.low <= change.change <= change.high == np.inf
+    # Losses below 0, such as profits with the sign turned, have no ratio, but a difference.
+    profit = np.random.default_rng(0).normal(1.0, 0.1, size=200)
+    assert np.isnan(change_interval(-2 * profit, -profit)[:3]).all()
+    assert change_interval(-2 * profit, -profit).verdict == "distinguishable: less loss"
 
 
 def test_the_interval_of_a_change():
     rng = np.random.default_rng(0)
     rival = rng.exponential(size=1000)
-    assert change_interval(rival, rival) == (0, 0, 0)
-    change, low, high = change_interval(0.8 * rival + 0.02 * rng.exponential(size=1000), rival)
+    assert change_interval(rival, rival) == (0, 0, 0, "not distinguishable")
+    change, low, high, _ = change_interval(0.8 * rival + 0.02 * rng.exponential(size=1000), rival)
     assert change == pytest.approx(-0.18, abs=0.01)
     assert -0.2 < low < change < high < -0.15
-    _, low, high = change_interval(rng.exponential(size=1000), rival)
+    _, low, high, _ = change_interval(rng.exponential(size=1000), rival)
     assert low < 0 < high
 
 
@@ -648,7 +827,7 @@ def test_bad_days_in_clusters_make_the_interval_wide():
     rival = np.ones(2000)
     apart = 1 + rng.standard_normal(2000)
     together = np.repeat(1 + rng.standard_normal(40), 50)
-    widths = [np.diff(change_interval(losses, rival)[1:])[0] for losses in (apart, together)]
+    widths = [np.diff(change_interval(losses, rival)[1:3])[0] for losses in (apart, together)]
     assert widths[1] > 4 * widths[0]
 
 
@@ -679,7 +858,20 @@ def call(**changes):
 
 WRONG = {
     "no rival": ({"estimator": {}}, "estimator of walk_forward is empty"),
-    "a class": ({"estimator": {"it": Ridge}}, r"The rival 'it' of walk_forward must be an estimator.*got <class"),
+    "a class": (
+        {"estimator": {"it": Ridge}},
+        r"The rival 'it' of walk_forward must be a regressor or a.*got <class",
+    ),
+    "a clusterer": ({"estimator": {"it": KMeans(2)}}, "The rival 'it' of walk_forward must be a regressor or a class"),
+    "no rows at all": ({"X": {}}, "X of walk_forward must be an array, a frame or a sparse matrix.*got {}"),
+    "an endless outcome": ({"y": np.full(N, np.inf)}, r"y of walk_forward has no outcome in row 0 \(inf\)"),
+    "a callback alone": ({"callbacks": 3}, "callbacks of walk_forward must be a list of callbacks; got 3"),
+    "half a row": ({"initial": 0.5}, "initial of walk_forward must be a number of rows, or the time.*got 0.5"),
+    "a zone of its own": ({"initial": pd.Timestamp("2019-08-01", tz="UTC")}, "with a time zone, but the times of the"),
+    "back in time": ({"refit_every": "-30D"}, "refit_every of walk_forward must be a number.*above 0; got '-30D'"),
+    "a window of nothing": ({"window": "0D"}, "window of walk_forward must be a number.*above 0; got '0D'"),
+    "another taken name": ({"estimator": {"best single of a": Ridge()}}, "names a rival 'best single of a'"),
+    "a name of models": ({"estimator": {"tree alone": Ridge()}, "judge_models": True}, "names a rival 'tree alone'"),
     "a taken name": ({"estimator": {"equal weights": Ridge()}}, "names a rival 'equal weights'"),
     "two tasks": ({"estimator": {"a": Ridge(), "b": LogisticRegression()}}, r"mixes classifiers and regressors: \['b'"),
     "too late": ({"initial": 500}, "initial of walk_forward is 500, which puts the first judged row at 500 of 160"),
@@ -693,7 +885,10 @@ WRONG = {
         "window of walk_forward is '5D', a length of time",
     ),
     "nothing known": ({"outcome_delay": 90}, "finds nothing to learn from before row 80.*outcome_delay=90"),
-    "a negative delay": ({"outcome_delay": -1}, "must be a number of rows .0 or more.*got -1"),
+    "a negative delay": (
+        {"outcome_delay": -1},
+        "outcome_delay of walk_forward must be a number of rows .*got -1",
+    ),
     "a short y": ({"y": np.zeros(3)}, "has 160 rows and y has 3"),
     "a missing outcome": ({"y": np.full(N, np.nan)}, "y of walk_forward has no outcome in row 0"),
     "short regimes": ({"regimes": ["a"]}, "regimes has 1 rows but X has 160"),

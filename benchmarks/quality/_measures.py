@@ -51,7 +51,7 @@ def measured(case: Case, answers: dict[str, Array], plain: set[str]) -> Iterator
         for rival in (BASE, EQUAL, BEST):
             if rival in losses and rival != name:
                 change = change_interval(of_moments[name], of_moments[rival], block=_BLOCK)
-                for figure, value in zip(("", ", low", ", high"), change, strict=True):
+                for figure, value in zip(("", ", low", ", high"), change[:3], strict=True):
                     yield name, f"change against {rival}{figure}", value
         for figure, value in trades[name].items() if trades[name] is not None else ():
             yield name, figure, value

@@ -28,7 +28,7 @@ from skensemble._checks import shown
 from skensemble.evaluation._futures import Rows
 from skensemble.evaluation._outputs import NotRowByRowError, Output, ensemble_outputs, tabulated
 
-__all__ = ["ask", "check_can_answer", "ensemble_in", "fitted", "name_of", "record", "takes_regimes", "takes_targets"]
+__all__ = ["ask", "check_can_answer", "fitted", "name_of", "record", "takes_regimes", "takes_targets"]
 
 _METHODS = ("predict_proba", "predict", "decision_function", "transform")
 # What answers for the rows that it learns from, and for no others.
@@ -85,12 +85,6 @@ def fitted(estimator: Any, rows: Rows, who: str, about: str) -> Any:
         hint = "" if rows.y is not None else " (if it learns from targets, pass y)"
         raise ValueError(f"{who} could not be fitted on {about}: {type(error).__name__}: {error}{hint}") from error
     return thing
-
-
-def ensemble_in(thing: Any) -> RegimeAwareEnsemble | None:
-    """Find the ensemble: the thing itself, or the last step of a pipeline."""
-    last = thing.steps[-1][1] if isinstance(thing, Pipeline) else thing
-    return last if isinstance(last, RegimeAwareEnsemble) else None
 
 
 def record(ensemble: Any, n_samples: int) -> list[Output]:

@@ -21,13 +21,13 @@ from skensemble._training import OutOfFold
 from skensemble.evaluation._asking import (
     ask,
     check_can_answer,
-    ensemble_in,
     fitted,
     name_of,
     record,
     takes_regimes,
     takes_targets,
 )
+from skensemble.evaluation._ensembles import ensemble_in
 from skensemble.evaluation._futures import (
     FEWEST,
     GOLDEN,
@@ -41,10 +41,10 @@ from skensemble.evaluation._futures import (
     other_outcomes,
     outcomes_known,
     rows_until,
-    times_of,
 )
 from skensemble.evaluation._outputs import RECORD, Found, Output, check_something_said, largest_move, renamed, steps
 from skensemble.evaluation._report import CausalityReport, Move, advice, told_apart
+from skensemble.splits import times_of
 
 __all__ = ["check_causality"]
 

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from skensemble._checks import shown
 from skensemble._compat import take_rows
-from skensemble.splits import check_time_order, n_outcomes_known
+from skensemble.splits import check_time_order, n_outcomes_known, times_of
 
 __all__ = [
     "FEWEST",
@@ -31,7 +31,6 @@ __all__ = [
     "other_outcomes",
     "outcomes_known",
     "rows_until",
-    "times_of",
 ]
 
 FEWEST = 20
@@ -96,14 +95,6 @@ def checked_rows(X: Any, y: Any, regimes: Any) -> Rows:
 def n_rows(values: Any) -> int:
     """Count the rows of a table or the entries of a list."""
     return int(values.shape[0]) if getattr(values, "shape", ()) else len(values)
-
-
-def times_of(X: Any) -> pd.DatetimeIndex | None:
-    """Read the times of the rows from the index of a frame, or from the level of it that holds times."""
-    index = getattr(X, "index", None)
-    n_levels = getattr(index, "nlevels", 0)
-    levels = [index.get_level_values(k) for k in range(n_levels)] if isinstance(index, pd.Index) else []
-    return next((level for level in levels if isinstance(level, pd.DatetimeIndex)), None)
 
 
 # Where to cut.

@@ -181,7 +181,8 @@ def largest_move(before: pd.DataFrame, after: pd.DataFrame, n_past: int, toleran
     """Find where the first rows of two tables differ most, if anywhere by more than ``tolerance`` times the spread."""
     if not before.shape[1]:
         return None
-    after = after.reindex(columns=before.columns)
+    # A column that is not there, such as one of a label that does not occur, says "no" everywhere.
+    after = after.reindex(columns=before.columns, fill_value=0)
     sizes = _sizes(before, after, n_past)
     moved = (sizes > tolerance).any(axis=1)
     if not moved.any():

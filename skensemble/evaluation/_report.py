@@ -128,8 +128,8 @@ class CausalityReport:
     >>> report = check_causality(lambda X: X.rolling(3).mean(), X, n_cuts=2)
     >>> assert report, report
     >>> report
-    The function looks at no later row: output stayed the same for all rows before 4 cuts of 40 rows, with the later
-    rows removed and with others in their place.
+    The function was not caught looking ahead: output stayed the same for all rows before 4 cuts of 40 rows, with the
+    later rows removed and with others in their place.
     """
 
     checked: str
@@ -152,8 +152,8 @@ class CausalityReport:
             else ""
         )
         return (
-            f"{self.checked} looks at no later row: {', '.join(self.outputs)} stayed the same for all rows before "
-            f"{len(self.cuts)} cuts of {self.n_samples:,} rows, {both}.{refused}"
+            f"{self.checked} was not caught looking ahead: {', '.join(self.outputs)} stayed the same for all rows "
+            f"before {len(self.cuts)} cuts of {self.n_samples:,} rows, {both}.{refused}"
         )
 
     def __repr__(self) -> str:

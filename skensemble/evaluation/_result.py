@@ -217,9 +217,9 @@ class WalkForward:
             if labels is not None and pd.Series(labels).nunique() > 1:
                 table[word] = pd.Series(dict(zip(table.index[pooled], self._worst(labels), strict=True)), dtype=object)
         changes = [self._change(rival, part, block) for rival in self.rivals for part in parts.T]
-        for column, values in zip(("change", "change_low", "change_high"), zip(*changes, strict=True), strict=True):
+        columns = ("change", "change_low", "change_high", "verdict")
+        for column, values in zip(columns, zip(*changes, strict=True), strict=True):
             table[column] = values
-        table["verdict"] = ["" if np.isnan(change.change) else change.verdict for change in changes]
         return table
 
     def frame(self) -> pd.DataFrame:
@@ -291,7 +291,7 @@ class WalkForward:
         part = np.where(np.isfinite(losses).all(axis=1), part, 0.0)
         inside = self._summed(part[:, None])[:, 0] > 0
         if rival == self.rivals[0] or not inside.any():
-            return Change(float("nan"), float("nan"), float("nan"))
+            return Change(float("nan"), float("nan"), float("nan"), "")
         both = self._summed(np.where(part[:, None] > 0, losses, 0.0) * part[:, None])[inside]
         return change_interval(both[:, 0], both[:, 1], block=block)
 
@@ -343,7 +343,7 @@ class WalkForward:
                 shown[name] = report[name].map(form.format)
         against = f"loss vs {self.rivals[0]} [95 %]"
         shown[against] = [
-            "" if np.isnan(change) else f"{change:+.1%} [{low:+.1%}, {high:+.1%}]"
+            "" if np.isnan(change) else f"{change:+.1%}" + ("" if np.isnan(low) else f" [{low:+.1%}, {high:+.1%}]")
             for change, low, high in report[["change", "change_low", "change_high"]].to_numpy(dtype=float)
         ]
         shown[" "] = report["verdict"]

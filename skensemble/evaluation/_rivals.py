@@ -6,9 +6,12 @@ between two trainings; an ensemble takes every outcome back as it becomes known,
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy, deepcopy
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
@@ -17,22 +20,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
-from skensemble._base import RegimeAwareEnsemble
-from skensemble._carry import latest
+from skensemble._carry import resting_models
 from skensemble._compat import take_rows
 from skensemble._feedback import Outcomes
-from skensemble._inputs import labels_of_groups
+from skensemble._inputs import labels_of_groups, tells_time
 from skensemble._progress import Progress
 from skensemble._training import outputs, shared_training, weight_params
 from skensemble.combiners import default_loss
+from skensemble.evaluation._ensembles import ensemble_in, front_of
 from skensemble.evaluation._schedule import Period, Schedule
 from skensemble.explanation import Explanation, joined, laid_out
 from skensemble.models import label_encoded, needs_label_encoding
+from skensemble.regimes import remembered
+from skensemble.splits import times_of
 
-__all__ = ["Lived", "Stream", "ensemble_in", "live_ensembles", "live_plainly"]
+__all__ = ["Lived", "Stream", "live_ensembles", "live_plainly"]
 
 Array = NDArray[np.float64]
 
@@ -80,20 +84,17 @@ class Lived:
         The rival as it stands in the end.
     explanation : Explanation or None
         What an ensemble said, taken apart; ``None`` for a plain estimator.
+    pool : ndarray of shape (n_judged, n_models, n_outputs) or None
+        What all models of an ensemble said, those too that it has put to rest.
     best : ndarray of shape (n_judged, n_outputs) or None
-        What that one of an ensemble's models said which had been best so far.
+        What that one of them said which had been best so far.
     """
 
     combined: Array
     estimator: Any
     explanation: Explanation | None = None
+    pool: Array | None = None
     best: Array | None = None
-
-
-def ensemble_in(rival: Any) -> RegimeAwareEnsemble | None:
-    """The ensemble that a rival is, or that stands at the end of a Pipeline; None for any other estimator."""
-    last = rival.steps[-1][1] if isinstance(rival, Pipeline) else rival
-    return last if isinstance(last, RegimeAwareEnsemble) else None
 
 
 # Plain estimators: one training does not depend on another.
@@ -153,7 +154,7 @@ def _trained_and_asked(
     model = label_encoded(model) if needs_label_encoding(model) else model
     past = stream.rows(period.train)
     params = {} if past.sample_weight is None else weight_params(model, past.sample_weight)
-    with step.running(model):
+    with step.running(model), _by_name(name, period):
         model.fit(past.X, past.y, **params)
     said = outputs(model, take_rows(stream.X, slice(period.start, period.stop)), classes)
     missing = np.flatnonzero(np.isnan(said).any(axis=1))
@@ -163,6 +164,16 @@ def _trained_and_asked(
             f"such rows, for example by a Pipeline with an imputer."
         )
     return said, model
+
+
+@contextmanager
+def _by_name(name: str, period: Period) -> Iterator[None]:
+    """Say whose training an error is of, and on which rows."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"This was the rival {name!r}, trained on rows {period.train.start} to {period.train.stop - 1}.")
+        raise
 
 
 # Ensembles: side by side through the same periods, so that equal trainings are made once.
@@ -196,18 +207,27 @@ def live_ensembles(
     dict of str to Lived
         What each said.
     """
-    living = {name: _Living(rival, stream, schedule) for name, rival in rivals.items()}
+    living = {name: _Living(name, rival, stream, schedule) for name, rival in rivals.items()}
+    # The plain rivals of an ensemble are made of all its models, those too that it puts to rest.
+    unrested: dict[str, _Living] = {}
     steps = {
         name: [progress[name].part(f"period {number}", number) for number in range(len(schedule.periods))]
         for name in rivals
     }
     for number, period in enumerate(schedule.periods):
+        for each in (*living.values(), *unrested.values()):
+            each.catch_up(period)
+        for name in living.keys() - unrested.keys():
+            if living[name].lets_models_rest():
+                unrested[name] = living[name].without_rest()
         with shared_training():
             for name, each in living.items():
                 each.retrain(period, steps[name][number])
-        for each in living.values():
+            for each in unrested.values():
+                each.retrain(period, Progress())
+        for each in (*living.values(), *unrested.values()):
             each.live(period)
-    return {name: each.lived(classes) for name, each in living.items()}
+    return {name: each.lived(classes, unrested.get(name, each)) for name, each in living.items()}
 
 
 class _Living:
@@ -218,8 +238,8 @@ class _Living:
     is counted at the end of a period.
     """
 
-    def __init__(self, rival: Any, stream: Stream, schedule: Schedule) -> None:
-        self.stream, self.schedule = stream, schedule
+    def __init__(self, name: str, rival: Any, stream: Stream, schedule: Schedule) -> None:
+        self.name, self.stream, self.schedule = name, stream, schedule
         self.pipeline = clone(rival)
         ensemble: Any = ensemble_in(self.pipeline)
         self.ensemble = ensemble
@@ -231,6 +251,7 @@ class _Living:
         self.groups = labels_of_groups(stream.groups, len(self.outcomes))
         index = getattr(stream.X, "index", None)
         self.index = index if isinstance(index, pd.Index) else pd.RangeIndex(len(self.outcomes))
+        self.times = times_of(stream.X, stream.y)
         self.said: list[Explanation] = []
         self.leaders: list[NDArray[np.intp]] = []
         # What has been said and waits for its outcome, by first row; and the first row that waits.
@@ -239,18 +260,38 @@ class _Living:
         # What has been learned from and waits to be counted.
         self.uncounted: list[tuple[Outcomes, Array, Array]] = []
 
-    def retrain(self, period: Period, step: Progress) -> None:
-        """Learn from all that is known when a period begins."""
+    def catch_up(self, period: Period) -> None:
+        """Take back all outcomes that are known when a period begins."""
         if self.said:
             self.hand_back(int(self.schedule.known[period.start]))
             self.count()
+
+    def lets_models_rest(self) -> bool:
+        """Whether the next training may leave models out."""
+        ensemble = self.ensemble
+        if not self.said:
+            return ensemble.max_models is not None
+        return bool(resting_models(vars(ensemble), ensemble.model_names_, ensemble.rest_after, ensemble.max_models))
+
+    def without_rest(self) -> _Living:
+        """A twin that goes on from here with all models at work, always."""
+        twin = copy(self)
+        twin.pipeline = deepcopy(self.pipeline)
+        twin.ensemble = ensemble_in(twin.pipeline)
+        twin.ensemble.set_params(max_models=None, rest_after=sys.maxsize)
+        twin.said, twin.leaders, twin.waiting = self.said.copy(), self.leaders.copy(), self.waiting.copy()
+        return twin
+
+    def retrain(self, period: Period, step: Progress) -> None:
+        """Learn from all rows that are known when a period begins."""
         past = self.stream.rows(period.train)
         names = ("sample_weight", "returns", "groups") + (() if self.own_regimes else ("regimes",))
-        with step.running(self.ensemble), warnings.catch_warnings():
+        with step.running(self.ensemble), warnings.catch_warnings(), _by_name(self.name, period):
             # Every outcome is handed back here, so nothing is lost where rows have no times.
             warnings.filterwarnings("ignore", "warm_start keeps the record as it is", UserWarning)
-            front = self._front()
+            front = front_of(self.pipeline)
             features = past.X if front is None else front.fit_transform(past.X, past.y)
+            self._check_clock(features)
             self.ensemble.fit(features, past.y, **past.given(*names))
         self._read_outcomes()
         # Rows whose outcome is not known yet are not learned from, but they have happened.
@@ -262,7 +303,7 @@ class _Living:
         known = self.schedule.known
         rows = slice(period.start, period.stop)
         block = self.stream.rows(rows)
-        ensemble, front = self.ensemble, self._front()
+        ensemble, front = self.ensemble, front_of(self.pipeline)
         features = ensemble._validated_rows(block.X if front is None else front.transform(block.X))
         said = ensemble._ask_models(features)
         memberships = ensemble._memberships(features, None if self.own_regimes else block.regimes)
@@ -298,7 +339,6 @@ class _Living:
         news, combined, weights = zip(*self.uncounted, strict=True)
         together = news[0].followed_by(news[1:])
         counted = self.ensemble._counted(together, np.concatenate(combined), np.concatenate(weights))
-        counted["learned_until_"] = latest(self.ensemble.learned_until_, self.index[[self.last_learned]])
         vars(self.ensemble).update(counted)
         self.uncounted.clear()
 
@@ -309,6 +349,7 @@ class _Living:
         news = Outcomes(
             targets=self.targets[rows],
             counted=self.counts[rows],
+            times=None if self.times is None else self.times[rows],
             returns=None if self.returns is None else self.returns[rows],
             groups=None if self.groups is None else self.groups[rows],
             **ensemble._said_earlier(said, self.classes),
@@ -317,7 +358,6 @@ class _Living:
             moved, combined, weights = ensemble._moved(news)
             vars(ensemble).update(moved)
             self.uncounted.append((news, combined, weights))
-            self.last_learned = rows.start + int(np.flatnonzero(self.counts[rows] > 0)[-1])
 
     def _read_outcomes(self) -> None:
         """Lay out all outcomes as the models of today know them."""
@@ -350,16 +390,30 @@ class _Living:
 
     def _remember(self, rows: slice) -> None:
         X = take_rows(self.stream.X, rows)
-        front = self._front()
+        front = front_of(self.pipeline)
         self.ensemble.remember(X if front is None else front.transform(X))
 
-    def _front(self) -> Any:
-        """What stands before the ensemble in a Pipeline."""
-        return self.pipeline[:-1] if isinstance(self.pipeline, Pipeline) and len(self.pipeline) > 1 else None
+    def _check_clock(self, features: Any) -> None:
+        """Refuse rows whose order nobody can tell where the detector looks back, before anything is trained."""
+        detector = self.ensemble.regime_detector
+        if self.said or tells_time(features) or not hasattr(detector, "remember"):
+            return
+        try:
+            remembered(clone(detector).fit(features), features)
+        except ValueError as error:
+            raise ValueError(
+                f"{type(detector).__name__} of the rival {self.name!r} looks back over rows, so it must be told when "
+                f"they were: pass walk_forward a DataFrame whose index holds times or row numbers, and let "
+                f"transformers keep it (in a Pipeline: set_output(transform='pandas')). {error}"
+            ) from error
 
-    def lived(self, classes: NDArray[Any] | None) -> Lived:
+    def lived(self, classes: NDArray[Any] | None, unrested: _Living) -> Lived:
         """What came of it."""
+        whole, pool = self._whole(classes), unrested._whole(classes).member_predictions
+        best = pool[np.arange(len(whole)), np.concatenate(unrested.leaders)]
+        return Lived(whole.combined, self.pipeline, whole, pool, best)
+
+    def _whole(self, classes: NDArray[Any] | None) -> Explanation:
+        """All that was said, with a place for every class."""
         whole = joined(self.said)
-        whole = laid_out(whole, whole.models, whole.regimes, None if classes is None else classes.tolist())
-        best = whole.member_predictions[np.arange(len(whole)), np.concatenate(self.leaders)]
-        return Lived(whole.combined, self.pipeline, whole, best)
+        return laid_out(whole, whole.models, whole.regimes, None if classes is None else classes.tolist())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pandas.tseries.offsets import BaseOffset
+from pandas.tseries.offsets import BaseOffset, Day, Tick
 
 from skensemble._checks import check_number, shown
 from skensemble.splits import n_outcomes_known
@@ -87,7 +87,11 @@ def make_schedule(
     Schedule
         At least one period, each with rows to learn from.
     """
-    known = n_outcomes_known(np.arange(n_samples), n_samples=n_samples, times=times, label_horizon=outcome_delay)
+    try:
+        known = n_outcomes_known(np.arange(n_samples), n_samples=n_samples, times=times, label_horizon=outcome_delay)
+    except ValueError as error:
+        # The lengths are alike, and so are the sentences, but here it is called otherwise.
+        raise ValueError(str(error).replace("label_horizon", f"outcome_delay of {OWNER}")) from None
     if times is not None:
         # Rows of one time are predicted together, with what the first of them may know, and learned from together.
         first_of_time = times.searchsorted(times, side="left")
@@ -108,7 +112,7 @@ def make_schedule(
 
 
 def _first_row(initial: Any, n_samples: int, times: pd.DatetimeIndex | None) -> int:
-    if isinstance(initial, (int, np.integer)) and not isinstance(initial, bool):
+    if _is_number_of_rows(initial):
         first = int(initial)
         if times is not None and 0 < first < n_samples:
             # Rows of one time stay together: the first judged row is the first of its time.
@@ -126,7 +130,7 @@ def _first_row(initial: Any, n_samples: int, times: pd.DatetimeIndex | None) -> 
 
 def _moment(initial: Any, times: pd.DatetimeIndex | None) -> pd.Timestamp:
     try:
-        moment: Any = pd.Timestamp(initial)
+        moment: Any = pd.NaT if isinstance(initial, (bool, float)) else pd.Timestamp(initial)
     except (TypeError, ValueError):
         moment = pd.NaT
     if moment is pd.NaT:
@@ -139,21 +143,27 @@ def _moment(initial: Any, times: pd.DatetimeIndex | None) -> pd.Timestamp:
             f"initial of {OWNER} is the time {shown(initial)}, but the rows of X have no times. Pass a DataFrame with "
             f"a DatetimeIndex, or a number of rows."
         )
+    if moment.tz is not None and times.tz is None:
+        raise ValueError(
+            f"initial of {OWNER} is {shown(initial)}, with a time zone, but the times of the rows have none: "
+            f"{times[0]}, ... Give both in one kind."
+        )
     return moment.tz_localize(times.tz) if moment.tz is None else moment
 
 
 def _retrain_rows(refit_every: Any, first: int, n_samples: int, times: pd.DatetimeIndex | None) -> list[int]:
     if refit_every is None:
         return [first]
-    if isinstance(refit_every, (int, np.integer)) and not isinstance(refit_every, bool):
+    if _is_number_of_rows(refit_every):
         check_number(refit_every, "refit_every", OWNER, low=1, integer=True)
         starts = np.arange(first, n_samples, int(refit_every))
         if times is not None:
             starts = np.maximum(times.searchsorted(times[starts], side="left"), first)
         return np.unique(starts).tolist()
-    moments = pd.date_range(
-        *_both_ends(times, first, "refit_every", refit_every), freq=_span(refit_every, "refit_every")
-    )
+    begin, end = _both_ends(times, first, "refit_every", refit_every)
+    step = _span(refit_every, "refit_every")
+    # A calendar step begins with its day, whatever the hour of the first row.
+    moments = pd.date_range(begin, end, freq=step, normalize=not isinstance(step, (Tick, Day)))
     assert times is not None
     later = times.searchsorted(moments, side="left")
     return np.unique([first, *(row for row in later.tolist() if first < row < n_samples)]).tolist()
@@ -163,7 +173,7 @@ def _window_start(window: Any, stop: int, start: int, times: pd.DatetimeIndex | 
     """First row of a training set that ends before ``stop`` and serves rows from ``start`` on."""
     if window is None:
         return 0
-    if isinstance(window, (int, np.integer)) and not isinstance(window, bool):
+    if _is_number_of_rows(window):
         check_number(window, "window", OWNER, low=1, integer=True)
         begin = max(stop - int(window), 0)
         return begin if times is None or not begin else int(times.searchsorted(times[begin], side="left"))
@@ -183,9 +193,17 @@ def _both_ends(times: pd.DatetimeIndex | None, first: int, name: str, value: Any
 
 def _span(value: Any, name: str) -> BaseOffset:
     try:
-        return pd.tseries.frequencies.to_offset(value)
+        span = pd.tseries.frequencies.to_offset(pd.Timedelta(value) if isinstance(value, np.timedelta64) else value)
     except (TypeError, ValueError):
+        span = None
+    some_day = pd.Timestamp(2000, 1, 1)
+    if span is None or not some_day + span > some_day:
         raise ValueError(
             f"{name} of {OWNER} must be a number of rows, a length of time such as '90D', or a calendar step such as "
-            f"'MS' (month starts) or 'YS' (year starts); got {shown(value)}."
-        ) from None
+            f"'MS' (month starts) or 'YS' (year starts), above 0; got {shown(value)}."
+        )
+    return span
+
+
+def _is_number_of_rows(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.timedelta64))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
@@ -9,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
-from sklearn.utils import column_or_1d
+from sklearn.utils import column_or_1d, get_tags
 
 from skensemble._checks import check_number, check_part, shown
 from skensemble._compat import CallbackSupport, check_sample_weight, take_rows, with_callbacks
@@ -18,20 +20,21 @@ from skensemble._feedback import class_sides
 from skensemble._inputs import check_same_times, labels_of_groups, numbers_of_returns
 from skensemble._progress import listened_to
 from skensemble.combiners import awake_models, default_loss, equal_weights, weighted_mean
+from skensemble.evaluation._ensembles import buried_ensembles, ensemble_in
 from skensemble.evaluation._result import WalkForward
-from skensemble.evaluation._rivals import Lived, Stream, ensemble_in, live_ensembles, live_plainly
+from skensemble.evaluation._rivals import Lived, Stream, live_ensembles, live_plainly
 from skensemble.evaluation._schedule import Schedule, make_schedule
 from skensemble.losses import Loss
 from skensemble.performance import trade_outcomes
 from skensemble.regimes import encode_memberships, regime_names
-from skensemble.splits import check_time_order, n_outcomes_known
+from skensemble.splits import check_time_order, n_outcomes_known, times_of
 
 __all__ = ["walk_forward"]
 
 Array = NDArray[np.float64]
 
 _OWNER = "walk_forward"
-_EQUAL, _BEST = "equal weights", "best single"
+_EQUAL, _BEST, _ALONE = "equal weights", "best single", " alone"
 
 
 def walk_forward(
@@ -62,16 +65,17 @@ def walk_forward(
     ensembles that differ in their combiner only are trained once together.
 
     Any estimator of scikit-learn may be a rival of an ensemble in the same call. Beside the ensembles always stand
-    their plain rivals ``"equal weights"`` (of the same models) and ``"best single"`` (the model of least loss so far).
+    their plain rivals ``"equal weights"`` (of all its models, those too that it puts to rest) and ``"best single"``
+    (the model of least loss so far).
 
     Parameters
     ----------
     estimator : estimator or dict of str to estimator
         What is judged, by name; the first is what the others are compared with. An ensemble may stand at the end of a
-        Pipeline. Nothing that is passed is changed.
+        Pipeline; inside anything else, such as a search, no outcome goes back to it. Nothing that is passed is changed.
     X : array-like of shape (n_samples, n_features)
-        Features, oldest row first. With a DatetimeIndex rows of one timestamp are predicted together and do not know
-        each other's outcomes.
+        Features, oldest row first. Where the index of X or y has times (see `skensemble.splits.times_of`), rows of one
+        time are predicted together and do not know each other's outcomes.
     y : array-like of shape (n_samples,)
         What came true.
     initial : int, str or Timestamp
@@ -153,7 +157,7 @@ def walk_forward(
     200         1.0          0.0
     599         0.0          1.0
     """
-    rivals = _checked_rivals(estimator)
+    rivals = _checked_rivals(estimator, judge_models)
     stream, times, classes = _checked_stream(rivals, X, y, regimes, sample_weight, returns, groups)
     check_number(cost_bps, "cost_bps", _OWNER, low=0)
     check_part(loss, "loss", _OWNER, Loss, "SquaredLoss()")
@@ -161,11 +165,11 @@ def walk_forward(
         len(stream.y), times, initial=initial, refit_every=refit_every, window=window, outcome_delay=outcome_delay
     )
     _check_horizons(rivals, schedule, times)
-    lived = _Walk(len(rivals)).walk(rivals, stream, schedule, classes, callbacks, n_jobs)
+    lived = Walk(len(rivals)).walk(rivals, stream, schedule, classes, callbacks, n_jobs)
     return _result(lived | _from_models(lived, judge_models), stream, times, classes, schedule, loss, cost_bps)
 
 
-class _Walk(CallbackSupport, BaseEstimator):
+class Walk(CallbackSupport, BaseEstimator):
     """What callbacks are told about: a fit whose parts are the rivals."""
 
     def __init__(self, n_rivals: int = 0) -> None:
@@ -182,6 +186,8 @@ class _Walk(CallbackSupport, BaseEstimator):
         n_jobs: int | None,
     ) -> dict[str, Lived]:
         """Let every rival live through the rows."""
+        if not isinstance(callbacks, Sequence):
+            raise ValueError(f"callbacks of {_OWNER} must be a list of callbacks; got {shown(callbacks)}.")
         if callbacks:
             if not hasattr(self, "set_callbacks"):
                 raise ValueError(f"callbacks of {_OWNER} need scikit-learn 1.9 or later. Leave them out.")
@@ -202,21 +208,32 @@ class _Walk(CallbackSupport, BaseEstimator):
 # Input.
 
 
-def _checked_rivals(estimator: Any) -> dict[str, Any]:
+def _checked_rivals(estimator: Any, judge_models: bool) -> dict[str, Any]:
     rivals = dict(estimator) if isinstance(estimator, Mapping) else {type(estimator).__name__: estimator}
     if not rivals:
         raise ValueError(f"estimator of {_OWNER} is empty: pass an estimator, or a dict of them by name.")
     for name, rival in rivals.items():
-        if not isinstance(name, str) or name in (_EQUAL, _BEST):
+        if not isinstance(name, str) or name.startswith((_EQUAL, _BEST)) or (judge_models and _ALONE in name):
             raise ValueError(
-                f"estimator of {_OWNER} names a rival {shown(name)}: names must be texts, other than {_EQUAL!r} and "
-                f"{_BEST!r}, which stand for the plain rivals of an ensemble."
+                f"estimator of {_OWNER} names a rival {shown(name)}: names must be texts. {_EQUAL!r}, {_BEST!r} and, "
+                f"with judge_models, 'NAME{_ALONE}' stand for the plain rivals of an ensemble."
             )
         # Scikit-learn's stacking has no predict before it is fitted.
         predicts = hasattr(rival, "predict") or is_classifier(rival) or is_regressor(rival)
-        if isinstance(rival, type) or not (predicts and hasattr(rival, "fit") and hasattr(rival, "get_params")):
+        usable = predicts and all(hasattr(rival, part) for part in ("fit", "get_params"))
+        usable = usable and not isinstance(rival, type)
+        if not usable or get_tags(rival).estimator_type not in (None, "classifier", "regressor"):
             raise ValueError(
-                f"The rival {name!r} of {_OWNER} must be an estimator with fit and predict; got {shown(rival)}."
+                f"The rival {name!r} of {_OWNER} must be a regressor or a classifier, with fit and predict; got "
+                f"{shown(rival)}."
+            )
+        if buried_ensembles(rival):
+            warnings.warn(
+                f"The rival {name!r} of {_OWNER} holds an ensemble inside {type(rival).__name__}: it is retrained, but "
+                f"no outcome goes back to it between trainings. Pass the ensemble itself, or a Pipeline that ends in "
+                f"it.",
+                UserWarning,
+                stacklevel=3,
             )
     tasks = {name: is_classifier(rival) for name, rival in rivals.items()}
     if len(set(tasks.values())) > 1:
@@ -231,16 +248,24 @@ def _checked_stream(
     rivals: Mapping[str, Any], X: Any, y: Any, regimes: Any, sample_weight: Any, returns: Any, groups: Any
 ) -> tuple[Stream, pd.DatetimeIndex | None, NDArray[Any] | None]:
     X = np.asarray(X) if isinstance(X, (list, tuple)) else X
+    if not getattr(X, "shape", ()):
+        raise ValueError(
+            f"X of {_OWNER} must be an array, a frame or a sparse matrix, oldest row first; got {shown(X)}."
+        )
+    # Other sparse formats cannot be cut into rows.
+    X = X.tocsr() if sparse.issparse(X) else X
     values = column_or_1d(y, warn=True)
     n_samples = X.shape[0]
     if len(values) != n_samples:
         raise ValueError(f"X of {_OWNER} has {n_samples} rows and y has {len(values)}: give one outcome for each row.")
-    missing = np.flatnonzero(pd.isna(values))
+    endless = np.isinf(values) if values.dtype.kind == "f" else np.zeros(n_samples, dtype=bool)
+    missing = np.flatnonzero(pd.isna(values) | endless)
     if len(missing):
-        raise ValueError(f"y of {_OWNER} has no outcome in row {missing[0]}. Leave such rows out.")
+        row = int(missing[0])
+        raise ValueError(f"y of {_OWNER} has no outcome in row {row} ({shown(values.tolist()[row])}). Leave it out.")
     for name, beside in {"y": y, "regimes": regimes, "sample_weight": sample_weight, "returns": returns}.items():
         check_same_times(X, beside, name)
-    times = next((i for i in (getattr(v, "index", None) for v in (X, y)) if isinstance(i, pd.DatetimeIndex)), None)
+    times = times_of(X, y)
     check_time_order(times)
     if regimes is not None:
         names = regime_names(regimes)
@@ -262,17 +287,15 @@ def _check_horizons(rivals: Mapping[str, Any], schedule: Schedule, times: pd.Dat
     rows = np.arange(schedule.n_samples)
     for name, rival in rivals.items():
         ensemble = ensemble_in(rival)
-        if ensemble is None:
-            continue
-        horizon = ensemble.label_horizon
-        complete = n_outcomes_known(rows, n_samples=len(rows), times=times, label_horizon=horizon)
-        early = np.flatnonzero(schedule.known > complete)
-        if len(early):
-            raise ValueError(
-                f"outcome_delay of {_OWNER} is shorter than label_horizon={shown(horizon)} of the rival {name!r}: at "
-                f"row {early[0]} it would use {schedule.known[early[0]]} outcomes, of which {complete[early[0]]} are "
-                f"known. Pass outcome_delay={shown(horizon)} or more."
-            )
+        for horizon in {part.label_horizon for part in ([ensemble] if ensemble else buried_ensembles(rival))}:
+            complete = n_outcomes_known(rows, n_samples=len(rows), times=times, label_horizon=horizon)
+            early = np.flatnonzero(schedule.known > complete)
+            if len(early):
+                raise ValueError(
+                    f"outcome_delay of {_OWNER} is shorter than label_horizon={shown(horizon)} of the rival {name!r}: "
+                    f"at row {early[0]} it would use {schedule.known[early[0]]} outcomes, of which "
+                    f"{complete[early[0]]} are known. Pass outcome_delay={shown(horizon)} or more."
+                )
 
 
 # Outcome.
@@ -282,21 +305,17 @@ def _from_models(lived: Mapping[str, Lived], judge_models: bool) -> dict[str, Li
     """The mean and the best of the models of each ensemble, and each alone; once for ensembles of the same models."""
     pools: list[_Pool] = []
     for name, each in lived.items():
-        if each.explanation is None or each.best is None:
+        if each.explanation is None or each.pool is None or each.best is None:
             continue
-        models, said = each.explanation.models, each.explanation.member_predictions
-        same = next((pool for pool in pools if pool.models == models and _agree(pool.said, said)), None)
-        if same is None:
-            pools.append(_Pool(f" of {name}" if pools else "", models, said.copy(), each.best))
-        else:
-            # A model that rested in one ensemble may have been at work in another.
-            np.copyto(same.said, said, where=np.isnan(same.said))
+        pool = _Pool(f" of {name}" if pools else "", each.explanation.models, each.pool, each.best)
+        if not any(pool.is_like(other) for other in pools):
+            pools.append(pool)
     found: dict[str, Lived] = {}
     for of, models, said, best in pools:
         equal = weighted_mean(equal_weights(awake_models(said)), said)
         found |= {f"{_EQUAL}{of}": Lived(equal, None), f"{_BEST}{of}": Lived(best, None)}
         if judge_models:
-            found |= {f"{model} alone{of}": Lived(said[:, k], None) for k, model in enumerate(models)}
+            found |= {f"{model}{_ALONE}{of}": Lived(said[:, k], None) for k, model in enumerate(models)}
     return found
 
 
@@ -308,10 +327,9 @@ class _Pool(NamedTuple):
     said: Array
     best: Array
 
-
-def _agree(one: Array, other: Array) -> bool:
-    """Whether two say the same wherever both say something."""
-    return one.shape == other.shape and bool(((one == other) | np.isnan(one) | np.isnan(other)).all())
+    def is_like(self, other: _Pool) -> bool:
+        """Whether these are the same models, which said the same."""
+        return self.models == other.models and np.array_equal(self.said, other.said, equal_nan=True)
 
 
 def _result(
@@ -427,7 +445,7 @@ def _memberships(lived: Mapping[str, Lived], came: Stream, index: pd.Index[Any])
 
 def _trainings(schedule: Schedule, X: Any) -> pd.DataFrame:
     starts = [period.start for period in schedule.periods]
-    labels = take_rows(X, starts).index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(X))[starts]
+    labels = take_rows(X, starts).index if isinstance(X, pd.DataFrame) else pd.RangeIndex(X.shape[0])[starts]
     return pd.DataFrame(
         {
             "judged_from": labels,

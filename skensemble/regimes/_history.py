@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skensemble._checks import check_columns, shown
+from skensemble.splits import times_of
 
-__all__ = ["LooksBack", "Times", "remembered", "times_of"]
+__all__ = ["LooksBack", "Times", "clock_of", "remembered"]
 
 
 class LooksBack(ABC):
@@ -51,7 +52,7 @@ class LooksBack(ABC):
         if not self._reach():
             return self
         owner = type(self).__name__
-        moments = _later_moments(times_of(X, owner), self.clock_, self.past_times_, owner)
+        moments = _later_moments(clock_of(X, owner), self.clock_, self.past_times_, owner)
         if len(moments):
             self._move_on(X.iloc[-len(moments) :])
             self.past_times_ = np.concatenate([self.past_times_, moments])[-self._reach() :]
@@ -68,12 +69,12 @@ class LooksBack(ABC):
     def _keep_times(self, X: Any) -> None:
         """Keep when the last rows of fit were; nothing where the index does not say it or nothing depends on it."""
         reach = self._reach()
-        times = times_of(X, type(self).__name__) if reach else Times("", np.zeros(0))
+        times = clock_of(X, type(self).__name__) if reach else Times("", np.zeros(0))
         self.clock_, self.past_times_ = times.clock, times.moments[-reach:].copy()
 
     def _follows(self, X: Any) -> bool:
         """Whether the rows of X come after the last that is known."""
-        return times_of(X, type(self).__name__).come_after(self.clock_, self.past_times_)
+        return clock_of(X, type(self).__name__).come_after(self.clock_, self.past_times_)
 
 
 def remembered(detector: Any, X: Any) -> Any:
@@ -120,21 +121,21 @@ class Times(NamedTuple):
         return told and bool(self.moments[0] > known[-1])
 
 
-def times_of(X: Any, owner: str) -> Times:
+def clock_of(X: Any, owner: str) -> Times:
     """Read from the index of a DataFrame when the rows were: times, or row numbers that increase."""
     index = X.index if isinstance(X, pd.DataFrame) else pd.Index([])
-    ordered = index.is_monotonic_increasing and index.is_unique
-    if isinstance(index, pd.DatetimeIndex):
-        if not ordered:
+    times = times_of(index)
+    if times is not None:
+        if not (times.is_monotonic_increasing and times.is_unique):
             raise ValueError(
                 f"X of {owner} must hold one row for each time, oldest first, for it looks back over rows; got "
-                f"{shown(list(map(str, index[:3])))}. Sort it by X.sort_index(). For several series at one time, make "
+                f"{shown(list(map(str, times[:3])))}. Sort it by X.sort_index(). For several series at one time, make "
                 f"the number a column first and cut it by QuantileRegimes."
             )
-        if index.tz is None:
-            return Times("times", index.to_numpy())
-        return Times("times in a time zone", index.tz_convert("UTC").tz_localize(None).to_numpy())
-    if ordered and index.dtype.kind in "iu":
+        if times.tz is None:
+            return Times("times", times.to_numpy())
+        return Times("times in a time zone", times.tz_convert("UTC").tz_localize(None).to_numpy())
+    if index.is_monotonic_increasing and index.is_unique and index.dtype.kind in "iu":
         return Times("row numbers", index.to_numpy())
     return Times("", np.zeros(0))
 

@@ -15,7 +15,7 @@ import pandas as pd
 from skensemble._checks import check_number, shown
 from skensemble.regimes._bins import BinnedRegimes, quantiles
 from skensemble.regimes._columns import column_values
-from skensemble.regimes._history import LooksBack, times_of
+from skensemble.regimes._history import LooksBack, clock_of
 from skensemble.regimes._named import Floats, checked_names, volatility_names
 
 __all__ = ["TrendRegimes", "VolatilityRegimes", "WindowedRegimes"]
@@ -54,7 +54,7 @@ class WindowedRegimes(LooksBack, BinnedRegimes):
         self.past_ = values[len(values) - len(self.past_times_) :].copy()
 
     def _before(self, X: Any) -> Floats:
-        times = times_of(X, type(self).__name__)
+        times = clock_of(X, type(self).__name__)
         if not times.come_after(self.clock_, self.past_times_[:1]):
             return np.zeros(0)
         return self.past_[self.past_times_ < times.moments[0]]

@@ -7,14 +7,8 @@ model is judged on comes after what it learned from.
 
 from skensemble.splits._folds import make_folds
 from skensemble.splits._forward import ForwardSplit
-from skensemble.splits._intervals import (
-    answered_rows,
-    check_time_order,
-    earlier_moments,
-    looks_ahead,
-    n_outcomes_known,
-    purge,
-)
+from skensemble.splits._intervals import answered_rows, looks_ahead, n_outcomes_known, purge
+from skensemble.splits._times import check_time_order, earlier_moments, times_of
 
 __all__ = [
     "ForwardSplit",
@@ -25,4 +19,5 @@ __all__ = [
     "make_folds",
     "n_outcomes_known",
     "purge",
+    "times_of",
 ]

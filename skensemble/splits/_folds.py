@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from skensemble._checks import LookAheadWarning, check_number, shown
 from skensemble.splits._forward import ForwardSplit
 from skensemble.splits._intervals import Rows, Span, looks_ahead, purge
+from skensemble.splits._times import times_of
 
 __all__ = ["make_folds"]
 
@@ -74,8 +74,7 @@ def make_folds(
             f"numbers; got {shown(cv)}."
         )
     n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
-    index = getattr(X, "index", None)
-    times = index if isinstance(index, pd.DatetimeIndex) else None
+    times = times_of(X, y)
     folds = []
     for number, fold in enumerate(given):
         train, test = _checked(fold, number, n_samples, owner)

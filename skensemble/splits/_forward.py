@@ -13,7 +13,8 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.metadata_routing import UNUSED
 
 from skensemble._checks import check_number, shown
-from skensemble.splits._intervals import LabelSpans, Rows, Span, check_spans, check_time_order, label_spans, rows_apart
+from skensemble.splits._intervals import LabelSpans, Rows, Span, check_spans, label_spans, rows_apart
+from skensemble.splits._times import check_time_order, times_of
 
 __all__ = ["ForwardSplit"]
 
@@ -106,9 +107,9 @@ class ForwardSplit(BaseEstimator):
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, ...)
-            The rows, in time order. Only their number and a DatetimeIndex, if there is one, are looked at.
+            The rows, in time order. Only their number and their times, if the index has any, are looked at.
         y : array-like of shape (n_samples,), default=None
-            Ignored but for its length.
+            Ignored but for its length, and for its times where X has none.
         groups : array-like of shape (n_samples,), default=None
             Ignored but for its length.
 
@@ -125,7 +126,7 @@ class ForwardSplit(BaseEstimator):
             If a parameter is wrong, the rows are out of time order or too few, or purging leaves nothing to learn from.
         """
         check_consistent_length(X, y, groups)
-        yield from self._folds(X)
+        yield from self._folds(X, y)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Count the folds that ``split`` yields.
@@ -135,7 +136,7 @@ class ForwardSplit(BaseEstimator):
         X : array-like or DataFrame of shape (n_samples, ...), default=None
             The rows to be split; without them the answer is ``n_splits``, which small data may not reach.
         y : object, default=None
-            Ignored.
+            Ignored, but for its times where X has none.
         groups : object, default=None
             Ignored.
 
@@ -147,11 +148,12 @@ class ForwardSplit(BaseEstimator):
         if X is None:
             self._check_parameters()
             return int(self.n_splits)
-        return sum(1 for _ in self._folds(X))
+        return sum(1 for _ in self._folds(X, y))
 
-    def _folds(self, X: Any) -> Iterator[tuple[Rows, Rows]]:
+    def _folds(self, X: Any, y: Any) -> Iterator[tuple[Rows, Rows]]:
         self._check_parameters()
-        n_samples, times = _size_and_times(X)
+        n_samples, times = X.shape[0] if hasattr(X, "shape") else len(X), times_of(X, y)
+        check_time_order(times)
         if n_samples < 2:
             raise ValueError(
                 "ForwardSplit needs at least 2 rows, one to learn from and a later one to be judged on; "
@@ -219,12 +221,3 @@ def _whole_timestamps(bounds: Rows, times: pd.DatetimeIndex | None) -> list[int]
         )
     starts = np.maximum(times.searchsorted(times[bounds[:-1]], side="left"), second)
     return [*np.unique(starts).tolist(), int(bounds[-1])]
-
-
-def _size_and_times(X: Any) -> tuple[int, pd.DatetimeIndex | None]:
-    n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
-    index = getattr(X, "index", None)
-    if not isinstance(index, pd.DatetimeIndex):
-        return n_samples, None
-    check_time_order(index)
-    return n_samples, index

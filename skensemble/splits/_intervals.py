@@ -12,6 +12,7 @@ from pandas.tseries.frequencies import to_offset
 from pandas.tseries.offsets import BaseOffset
 
 from skensemble._checks import check_number, shown
+from skensemble.splits._times import check_time_order, times_of
 
 __all__ = [
     "LabelSpans",
@@ -19,8 +20,6 @@ __all__ = [
     "Span",
     "answered_rows",
     "check_spans",
-    "check_time_order",
-    "earlier_moments",
     "label_spans",
     "looks_ahead",
     "n_outcomes_known",
@@ -94,7 +93,7 @@ def purge(
     """
     check_number(n_samples, "n_samples", "purge", low=0, integer=True)
     check_time_order(times)
-    if isinstance(times, pd.DatetimeIndex) and len(times) != n_samples:
+    if times is not None and times_of(times) is not None and len(times) != n_samples:
         raise ValueError(f"times of purge must have one entry per row; got {len(times)} for n_samples={n_samples}.")
     rows = _checked_rows(train, "train", n_samples)
     tested = _checked_rows(test, "test", n_samples)
@@ -114,7 +113,7 @@ def n_outcomes_known(rows: Rows, *, n_samples: int, times: pd.Index | None = Non
     n_samples : int
         Number of rows in all.
     times : pandas.Index of length n_samples, default=None
-        The index of the rows; times count where it is a DatetimeIndex.
+        The index of the rows; times count where it has any.
     label_horizon : int, str, timedelta or pandas offset, default=0
         How long after its row a label is known.
 
@@ -129,7 +128,7 @@ def n_outcomes_known(rows: Rows, *, n_samples: int, times: pd.Index | None = Non
     >>> n_outcomes_known(np.arange(6), n_samples=6, label_horizon=2)
     array([0, 0, 1, 2, 3, 4])
     """
-    own_times = times if isinstance(times, pd.DatetimeIndex) else None
+    own_times = times_of(times)
     spans = label_spans(n_samples, own_times, label_horizon, 0)
     if spans is None:
         begin = np.arange(n_samples) if own_times is None else own_times.asi8
@@ -142,30 +141,6 @@ def n_outcomes_known(rows: Rows, *, n_samples: int, times: pd.Index | None = Non
     else:
         earlier = np.searchsorted(begin, begin, side="left")
     return np.minimum(np.searchsorted(end, begin, side="right"), earlier)
-
-
-def earlier_moments(index: object) -> Rows | None:
-    """Count, for each row, those of earlier moments, whose outcomes it may know; those of its own it may not.
-
-    Parameters
-    ----------
-    index : object
-        The index of the rows, in time order.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,) or None
-        ``None`` where every row has a moment of its own, or nobody can tell.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> earlier_moments(pd.to_datetime(["2024-01-02", "2024-01-02", "2024-01-03"]))
-    array([0, 0, 2])
-    """
-    if not isinstance(index, pd.DatetimeIndex) or index.is_unique:
-        return None
-    return np.searchsorted(index.asi8, index.asi8, side="left")
 
 
 def answered_rows(n_samples: int, known: Rows | None = None) -> list[slice]:
@@ -196,46 +171,6 @@ def answered_rows(n_samples: int, known: Rows | None = None) -> list[slice]:
         return [slice(i, i + 1) for i in range(n_samples)]
     stops = np.searchsorted(known, np.arange(n_samples), side="right").tolist()
     return [slice(start, stop) for start, stop in zip([0, *stops], stops, strict=False)]
-
-
-def check_time_order(index: object) -> None:
-    """Refuse rows whose timestamps go back in time.
-
-    Parameters
-    ----------
-    index : object
-        The index of ``X``. Only a :class:`pandas.DatetimeIndex` can be wrong; anything else passes, and its rows are
-        taken to be in time order.
-
-    Raises
-    ------
-    ValueError
-        If a timestamp is missing or earlier than the one before it. Equal timestamps are fine.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from skensemble.splits import check_time_order
-    >>> check_time_order(pd.to_datetime(["2024-01-02", "2024-01-02", "2024-01-03"]))
-    >>> check_time_order(pd.to_datetime(["2024-01-02", "2024-01-01"]))
-    Traceback (most recent call last):
-    ...
-    ValueError: The rows of X must be in time order: row 1 (2024-01-01 00:00:00) is earlier than row 0
-    (2024-01-02 00:00:00). Sort X, y and whatever goes with them by time.
-    """
-    if not isinstance(index, pd.DatetimeIndex) or (index.is_monotonic_increasing and not index.hasnans):
-        return
-    missing = np.flatnonzero(index.isna())
-    if missing.size:
-        raise ValueError(
-            f"The rows of X must be in time order: row {missing[0]} has no timestamp (NaT). "
-            "Drop such rows or give them one."
-        )
-    bad = int(np.flatnonzero(index[1:] < index[:-1])[0]) + 1
-    raise ValueError(
-        f"The rows of X must be in time order: row {bad} ({index[bad]}) is earlier than row {bad - 1} "
-        f"({index[bad - 1]}). Sort X, y and whatever goes with them by time."
-    )
 
 
 def looks_ahead(train: ArrayLike, test: ArrayLike) -> bool:
@@ -282,15 +217,16 @@ def label_spans(n_samples: int, times: object, label_horizon: Span, embargo: Spa
     if isinstance(horizon, int) and isinstance(distance, int):
         rows = np.arange(n_samples)
         return rows, rows + horizon + distance
-    if not isinstance(times, pd.DatetimeIndex):
+    when = times_of(times)
+    if when is None:
         given, name = (embargo, "embargo") if isinstance(horizon, int) else (label_horizon, "label_horizon")
         raise ValueError(
             f"{name}={shown(given)} is a length of time, which needs rows with a DatetimeIndex; got "
             f"{'rows without an index' if times is None else f'an index of type {type(times).__name__}'}. "
             "Pass a DataFrame indexed by time, or a number of rows."
         )
-    ends = _later(_later(times, horizon, "label_horizon"), distance, "embargo")
-    return times.asi8, ends.as_unit(times.unit).asi8
+    ends = _later(_later(when, horizon, "label_horizon"), distance, "embargo")
+    return when.asi8, ends.as_unit(when.unit).asi8
 
 
 def _later(times: pd.DatetimeIndex, span: int | pd.Timedelta | BaseOffset, name: str) -> pd.DatetimeIndex:
