@@ -22,7 +22,7 @@ __all__ = ["LINEAR", "N_TRAININGS", "QUICK_ROWS", "Case", "Said"]
 
 Array = NDArray[np.float64]
 
-N_TRAININGS = 4
+N_TRAININGS = 3
 QUICK_ROWS, QUICK_TRAININGS = 160, 2
 # Named alike for numbers and classes, so that tables have one row for it.
 LINEAR = "linear"
@@ -79,7 +79,7 @@ class Case:
 
     @property
     def walk(self) -> dict[str, Any]:
-        """How `walk_forward` is told of it: half of the rows first, then four trainings."""
+        """How `walk_forward` is told of it: half of the rows first, then so many trainings."""
         n_rows = len(self.market.X)
         first = n_rows // 2
         every = -(-(n_rows - first) // (QUICK_TRAININGS if self.quick else N_TRAININGS))
