@@ -22,7 +22,7 @@ __all__ = ["LINEAR", "N_TRAININGS", "QUICK_ROWS", "Case", "Said"]
 
 Array = NDArray[np.float64]
 
-N_TRAININGS = 3
+N_TRAININGS = 2
 QUICK_ROWS, QUICK_TRAININGS = 160, 2
 # Named alike for numbers and classes, so that tables have one row for it.
 LINEAR = "linear"
