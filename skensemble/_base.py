@@ -959,13 +959,13 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
                 self._report_sleep(name, trouble)
         if classes is None:
             told, said = said, within_reach(said, self._reach)
-            for k in np.flatnonzero((np.isnan(said) & ~np.isnan(told)).any(axis=(0, 2))):
+            for k in np.flatnonzero((np.isnan(said) & ~np.isnan(told)).any(axis=(0, 2))).tolist():
                 silenced = told[np.isnan(said[:, k, 0]), k, 0]
                 farthest = silenced[np.nanargmax(np.abs(silenced))]
                 self._report_sleep(
                     self.model_names_[k],
-                    f"says {farthest:.4g}, which is more than a hundred times their range away from all outcomes of the "
-                    f"training, where others do not",
+                    f"says {farthest:.4g}, which is more than a hundred times their range away from all outcomes of "
+                    f"the training, where others do not",
                 )
         alone = np.isnan(said).any(axis=2).all(axis=1)
         if alone.any():

@@ -19,7 +19,14 @@ from sklearn.base import BaseEstimator
 from benchmarks.quality import _oracles, _rivals
 from benchmarks.quality._case import LINEAR, Case, Said
 from skensemble import combiners, rules, weightings
-from skensemble.combiners import DynamicWeighting, LogOddsPool, NonNegativeRidge, Stacking, WeightedVoting
+from skensemble.combiners import (
+    DynamicWeighting,
+    LogOddsPool,
+    NonNegativeRidge,
+    Stacking,
+    WeightedCombiners,
+    WeightedVoting,
+)
 from skensemble.combiners import equal_weights as _equal
 from skensemble.regimes import (
     JumpRegimes,
@@ -118,8 +125,12 @@ def missing_package(needs: str) -> str:
 
 # Ours.
 
-_COMBINERS = {"voting": "weighted_voting", "stacking": "stacking", "dynamic": "dynamic"}
-_BY_NAME = {"voting": WeightedVoting(), "stacking": Stacking(), "dynamic": DynamicWeighting()}
+_COMBINERS = {
+    "voting": WeightedVoting(),
+    "stacking": Stacking(),
+    "dynamic": DynamicWeighting(),
+    "combined": WeightedCombiners(),
+}
 
 
 def _ensembles() -> list[Method]:
@@ -129,9 +140,9 @@ def _ensembles() -> list[Method]:
             name = f"{short}, no regimes" if blind else short
             of = partial(Case.ensemble, combiner=combiner, blind=blind)
             regimes = "no regimes" if blind else "regimes"
-            line = f'combiner="{combiner}", {regimes}'
+            line = f"{combiner!r}, {regimes}"
             made += [
-                Method(name, OURS, f"{line}, outcomes taken back", online=of, parts=(_BY_NAME[short],)),
+                Method(name, OURS, f"{line}, outcomes taken back", online=of, parts=(combiner,)),
                 Method(f"{name}, frozen", FROZEN, f"{line}, nothing learned between trainings", frozen=of),
             ]
     return made

@@ -130,7 +130,17 @@ def _mean_ratio(losses: pd.DataFrame, method: str, rival: str) -> pd.Series:
     return np.log(losses[method] / losses[rival]).dropna()
 
 
-_SHOWN = ("voting", "stacking", "dynamic", "dynamic, no regimes", "best single", "equal weights", SHUFFLED, "FLAML")
+_SHOWN = (
+    "voting",
+    "stacking",
+    "dynamic",
+    "combined",
+    "dynamic, no regimes",
+    "best single",
+    "equal weights",
+    SHUFFLED,
+    "FLAML",
+)
 
 
 def _each(losses: pd.DataFrame) -> pd.DataFrame:
