@@ -96,7 +96,7 @@ class Method:
     reads : callable, default=None
         Answers from a `Case` and what the models `Said`; ``None`` where it cannot.
     sees_regimes : bool, default=False
-        Whether a plain estimator has the regimes as further columns.
+        Whether a plain estimator, or the models of an ensemble, have the regimes as further columns.
     needs : str, default=""
         Package that it comes with.
     live : bool, default=True
@@ -145,7 +145,9 @@ def _ensembles() -> list[Method]:
                 Method(name, OURS, f"{line}, outcomes taken back", online=of, parts=(combiner,)),
                 Method(f"{name}, frozen", FROZEN, f"{line}, nothing learned between trainings", frozen=of),
             ]
-    return made
+    line = "the same as combined, and its models have the regimes as further columns, too"
+    of = partial(Case.ensemble, combiner=WeightedCombiners(), blind=False)
+    return [*made, Method("combined + regimes", OURS, line, online=of, sees_regimes=True)]
 
 
 # Read off what the models said.

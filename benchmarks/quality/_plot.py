@@ -14,6 +14,7 @@ from benchmarks.quality._tables import PLACES, bootstrap, ranks, wide
 __all__ = ["draw"]
 
 SHOWN = (
+    "combined + regimes",
     "combined",
     "dynamic",
     "stacking",

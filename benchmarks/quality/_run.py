@@ -188,8 +188,11 @@ def answered(case: Case, methods: Sequence[Method]) -> Answers:
     # The models of all our ensembles are the same: they are trained once.
     with shared_training():
         said, ours = _live_frozen(case, {method.name: method.frozen(case) for method in methods if method.frozen})
-        online = {method.name: method.online(case) for method in methods if method.online}
-        ours |= _walked(case, online) if online else {}
+        for sees in (False, True):
+            online = {
+                method.name: method.online(case) for method in methods if method.online and method.sees_regimes == sees
+            }
+            ours |= _walked(case, online, _with_regimes(case) if sees else None) if online else {}
     for method in methods:
         missing = missing_package(method.needs)
         if missing:
@@ -220,11 +223,14 @@ def _walked(case: Case, rivals: dict[str, Any], X: pd.DataFrame | None = None) -
 
 def _live_plainly(case: Case, method: Method) -> Array | None:
     assert method.plain is not None
-    X = case.market.X
-    if method.sees_regimes:
-        columns = [f"regime {k}" for k in range(case.memberships.shape[1])]
-        X = pd.concat([X, pd.DataFrame(case.memberships, X.index, columns)], axis=1)
+    X = _with_regimes(case) if method.sees_regimes else None
     return _walked(case, {method.name: method.plain(case)}, X)[method.name]
+
+
+def _with_regimes(case: Case) -> pd.DataFrame:
+    """Regimes and features side by side; the clock of a model that has one stays the last column."""
+    columns = [f"regime {k}" for k in range(case.memberships.shape[1])]
+    return pd.concat([pd.DataFrame(case.memberships, case.market.X.index, columns), case.market.X], axis=1)
 
 
 def _live_frozen(case: Case, ensembles: dict[str, Any]) -> tuple[Said, dict[str, Array]]:
