@@ -65,13 +65,16 @@ def compare_main(argv: Sequence[str]) -> None:
 
 
 def plot_main(argv: Sequence[str]) -> None:
-    """Draw the kept results."""
+    """Draw the kept results, and print their tables."""
     options = ArgumentParser(prog="python -m benchmarks plot", description=plot_main.__doc__)
     options.add_argument("--kept", type=Path, default=KEPT, help="what to draw (default: %(default)s)")
     options.add_argument("--set", choices=("tune", "report"), default="report", help="of which scenarios")
     options.add_argument("--to", type=Path, default=Path("quality.png"), help="the picture (default: %(default)s)")
     chosen = options.parse_args(argv)
-    draw(read(chosen.kept), chosen.set, chosen.to)
+    figures = read(chosen.kept)
+    for title, table in tables(figures):
+        show(title, table)
+    draw(figures, chosen.set, chosen.to)
     print(f"drawn in {chosen.to}")
 
 

@@ -59,7 +59,7 @@ Array = NDArray[np.float64]
 BASE, EQUAL, BEST = "LightGBM", "equal weights", "best single"
 MIX, REGIME_MODEL = "oracle: best mix", "oracle: best model per regime"
 SHUFFLED = "sklearn Stacking, shuffled"
-HEADLINE = "dynamic"
+HEADLINE = "combined"
 OURS, FROZEN, MODELS, PLAIN, RIVALS, PARTS, ORACLES = (
     "ours",
     "ours, frozen",

@@ -17,6 +17,7 @@ from benchmarks.quality._methods import (
     BASE,
     BEST,
     EQUAL,
+    HEADLINE,
     METHODS,
     MIX,
     ORACLES,
@@ -114,6 +115,8 @@ def tables(figures: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
             )
         yield f"{set_} set, {n} scenarios: loss against one LightGBM in %, and the worst", _summary(figures, set_)
         yield f"{set_} set: targets, and found", _targets(figures, set_)
+        if HEADLINE in losses:
+            yield f"{set_} set: the claims, {HEADLINE} against one LightGBM", _claims(figures, set_)
     spent = _costs(figures)
     if len(spent):
         yield "cost on 1,200 rows: one thread, one process", spent
@@ -306,6 +309,52 @@ def _targets(figures: pd.DataFrame, set_: str) -> pd.DataFrame:
             line["n"] = str(found.n)
         lines.append(line)
     return pd.DataFrame(lines).fillna("")
+
+
+# Claims.
+
+
+def _gain(rows: Array) -> Array:
+    """The mean of the first column relative to that of the second."""
+    means = rows.mean(axis=-2)
+    return means[..., 0] / means[..., 1]
+
+
+def _claims(figures: pd.DataFrame, set_: str) -> pd.DataFrame:
+    """What was hoped for of an ensemble instead of one model, and what was found."""
+
+    def pair(measure: str, place: str | None = None) -> pd.DataFrame:
+        table = wide(figures, measure, set_=set_)
+        if not {HEADLINE, BASE} <= set(table):
+            return pd.DataFrame(columns=[HEADLINE, BASE], dtype=float)
+        inside = [place is None or PLACES[place](name) for name in table.index]
+        return table.loc[inside, [HEADLINE, BASE]]
+
+    def loss(place: str) -> pd.Series:
+        return _against(BASE, place)(figures, set_, HEADLINE)
+
+    sharpe = pair("sharpe")
+    lines = [
+        ("win rate, returns and signs", "+5 to +10", bootstrap(pair("win rate", "returns"), _gain), _percent),
+        ("Sharpe ratio, the same", "+10 to +20", bootstrap(sharpe, _gain), _percent),
+        ("  difference of both", "", bootstrap(sharpe[HEADLINE] - sharpe[BASE]), "{:+.2f}".format),
+        *(
+            (
+                f"worst {word}: distance to the oracle",
+                "-30 to -50",
+                bootstrap(_distances(word)(figures, set_, HEADLINE), _remaining),
+                _percent,
+            )
+            for word in ("regime", "year")
+        ),
+        *((f"loss on new rows: {place}", "below 0", bootstrap(loss(place), _geometric), _percent) for place in PLACES),
+    ]
+    return pd.DataFrame(
+        [
+            {"claim": words, "hoped": hoped, "found": _interval(found, form), "n": found.n}
+            for words, hoped, found, form in lines
+        ]
+    )
 
 
 def _costs(figures: pd.DataFrame) -> pd.DataFrame:
