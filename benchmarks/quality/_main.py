@@ -164,7 +164,8 @@ def _measured(
     found = run(
         left, methods, quick=chosen.quick, jobs=chosen.jobs, say=lambda text: print(text, flush=True), keep=keep
     )
-    figures = pd.concat([*before, found.figures], ignore_index=True)
+    # A run that was finished already finds nothing, and nothing is not of numbers.
+    figures = pd.concat([*before, found.figures], ignore_index=True).astype({"value": float})
     if with_costs:
         names = [scenario.name for scenario in scenarios if scenario.name in COSTED]
         # A quick run shows that it can be measured, by one of ours and one rival.
