@@ -128,6 +128,16 @@ def test_compare_finds_what_has_become_worse(quick, tmp_path, capsys):
     _main.compare_main(["--found", str(tmp_path / "fewer.csv"), "--kept", str(path)])
 
 
+def test_a_finished_run_is_resumed_to_its_tables(quick, tmp_path, monkeypatch):
+    """Also without a scenario whose costs are measured."""
+    monkeypatch.setattr("builtins.print", lambda *words, **_: None)
+    path = tmp_path / "again.csv"
+    found = _main.read(quick[1]).query("scenario == 'sp500-sign'")
+    found.to_csv(path.with_suffix(".part.csv"), index=False)
+    _main.run_main(["--quick", "--scenarios", "sp500-sign", "--resume", "--save", str(path)])
+    pd.testing.assert_frame_equal(_main.read(path), found.reset_index(drop=True))
+
+
 def test_the_picture_is_drawn_and_the_list_is_complete(quick, tmp_path, capsys):
     _main.plot_main(["--kept", str(quick[1]), "--set", "tune", "--to", str(tmp_path / "pay.png")])
     assert (tmp_path / "pay.png").stat().st_size > 10_000

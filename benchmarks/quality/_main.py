@@ -164,8 +164,7 @@ def _measured(
     found = run(
         left, methods, quick=chosen.quick, jobs=chosen.jobs, say=lambda text: print(text, flush=True), keep=keep
     )
-    # A run that was finished already finds nothing, and nothing is not of numbers.
-    figures = pd.concat([*before, found.figures], ignore_index=True).astype({"value": float})
+    figures = pd.concat([*before, found.figures], ignore_index=True)
     if with_costs:
         names = [scenario.name for scenario in scenarios if scenario.name in COSTED]
         # A quick run shows that it can be measured, by one of ours and one rival.
@@ -175,7 +174,8 @@ def _measured(
     print(f"\n{len(found.remarks)} remarks" + "".join(f"\n  {remark}" for remark in found.remarks))
     for name, why in LEFT_OUT.items():
         print(f"  {name} is left out: {why}")
-    return figures, made | {"scenarios": len(scenarios), "methods": len(methods)}
+    # What found nothing is not of numbers, and would make all of it objects.
+    return figures.astype({"value": float}), made | {"scenarios": len(scenarios), "methods": len(methods)}
 
 
 def _line(name: str, words: str, needs: str) -> str:
