@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -162,6 +163,14 @@ def test_kept_results_say_what_made_them():
             head = [line for line in path.read_text().splitlines() if line.startswith("# ")]
             assert {"command", "date", "python", "numpy", "cores"} <= {line[2:].split(":")[0] for line in head}
             assert set(_main.read(path)["scenario"]) <= set(SCENARIOS)
+
+
+def test_the_page_says_what_the_kept_results_say():
+    page = (Path(__file__).parents[1] / "docs" / "does-it-pay.md").read_text()
+    claims = _tables._claims(_main.read(_main.KEPT), "report")
+    assert len(claims) == 9
+    for found, n in claims[["found", "n"]].itertuples(index=False):
+        assert f"| {found} | {n} |" in page
 
 
 # It is complete.
