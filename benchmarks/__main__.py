@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import coverage, defaults, feedback_speed, quality, regret, speed
+from benchmarks import coverage, defaults, feedback_speed, latency, quality, regret, speed
 
 BENCHMARKS = {
     "run": quality.run_main,
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "coverage": coverage.main,
     "defaults": defaults.main,
     "feedback": feedback_speed.main,
+    "latency": latency.main,
     "regret": regret.main,
     "speed": speed.main,
 }

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch, check_random_state, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
@@ -24,9 +25,9 @@ from sklearn.utils.validation import (
 )
 
 from skensemble._carry import definition, folds_with_news, idle_after, latest, resting_models
-from skensemble._certainty import Certainty
+from skensemble._certainty import Certainty, probable
 from skensemble._checks import LookAheadWarning, ModelFailureWarning, check_choice, check_columns, check_number, shown
-from skensemble._compat import CallbackSupport, check_sample_weight, visual_block, with_callbacks
+from skensemble._compat import CallbackSupport, check_sample_weight, take_rows, visual_block, with_callbacks
 from skensemble._composition import NamedParts, pairs
 from skensemble._feedback import (
     Outcomes,
@@ -61,8 +62,10 @@ from skensemble._training import (
     within_reach,
 )
 from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedVoting
+from skensemble.compiled import CompiledEnsemble, kept_rows
 from skensemble.explanation import Explanation, agreement, spread
-from skensemble.intervals import AdaptiveConfidence
+from skensemble.intervals import AdaptiveConfidence, ProbabilityCalibration, read_coverages
+from skensemble.models import few_numbers
 from skensemble.performance import Ledger
 from skensemble.regimes import (
     detect,
@@ -93,7 +96,7 @@ cv : int, splitter or iterable of (train, test), default=None
     many, fewer on small data. Any splitter will do, no partition is asked for; one that looks ahead gives a warning.
 label_horizon : int, str or timedelta, default=0
     How long after its row a label is known: rows, or a time such as ``"5D"`` where X has a DatetimeIndex. Training rows
-    whose label interval touches a test row's are purged.
+    whose label interval touches a test row's are purged. Outcomes that share their time count for less in intervals.
 embargo : int, str or timedelta, default=0
     Further distance between training and test rows.
 regime_detector : str, callable or estimator, default=None
@@ -106,7 +109,7 @@ periods_per_year : float, default=None
     Outcomes per year, for annualised Sharpe ratios. The default (``None``) reads it off a DatetimeIndex if it can.
 coverages : sequence of float, default=(0.5, 0.8, 0.9, 0.95)
     How often {bounds} should hold the outcome: what is tracked and kept honest, increasing, in (0, 1). Between two of
-    them is interpolated; above the largest nothing is known.
+    them is interpolated; above the largest nothing is known. A retrain with other ones trains all folds, to learn them.
 max_models : int, default=None
     How many models may work: those of lowest loss on the latest ``lookback`` outcomes; the others sleep. The default
     (``None``) is all of them.
@@ -126,7 +129,7 @@ random_state : int, RandomState instance or None, default=None
     Seed of every model that has none of its own.
 n_jobs : int, default=None
     Fits at a time, as joblib takes it; models run on one thread each meanwhile. With ``None`` they come one after the
-    other and may use all cores."""
+    other and may use all cores. Predictions of many rows are made in batches, so many at a time."""
 
 ATTRIBUTES = """estimators_ : list of estimator
     The models fitted on all rows; an ``AsleepModel`` in place of one that failed, rests or was not selected.
@@ -163,7 +166,12 @@ n_features_in_ : int
 feature_names_in_ : ndarray of shape (n_features_in_,)
     Their names, where X was a frame."""
 
+# So many rows keep all models at work, and what they say of them takes little memory.
+BATCH_ROWS = 65_536
+
 COVERAGES = (0.5, 0.8, 0.9, 0.95)
+
+_MOMENTS = ("learned_until_", "trained_until_")
 
 COMBINERS: dict[str, type[Combiner]] = {
     "dynamic": DynamicWeighting,
@@ -202,6 +210,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     estimators: list[Any] | None
     classes_: NDArray[Any]
     combiner_: Combiner
+    calibration_: ProbabilityCalibration | None
     ledger_: Ledger
     learned_until_: Any
     trained_until_: Any
@@ -214,6 +223,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     _moments: Array
     _group_moments: Array | None
     _sides: Array | None
+    _kept_rows: Array | None
     _certainty: Certainty
 
     def __init__(
@@ -335,8 +345,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         n_judged = len(np.unique(np.concatenate([test for _, test in splits]))) if splits else 0
         known = past.get("regimes_", ())
         news: Sequence[tuple[Rows, Rows]] = splits
-        # Selection compares the models on the latest out-of-fold rows, and calibration learns from them.
-        if self.max_models is None and not (self._calibrates() and past.get("calibration_") is None):
+        if not self._needs_all_folds(past):
             definitions = {name: definition(model) for name, model in models}
             news = folds_with_news(splits, past, combiner, definitions, targets.shape[1], times)
         names, memberships, detector = self._fit_regimes(X, regimes, news, unfitted, known)
@@ -378,7 +387,8 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             min_weight=self.min_weight,
             max_models=self.max_models,
             calibrate=self._calibrates(),
-            options={name: getattr(self, name) for name in ("lookback", "periods_per_year", "coverages")},
+            unknown=Certainty.unknown(hasattr(self, "classes_"), len(names), self.coverages),
+            options={name: getattr(self, name) for name in ("lookback", "periods_per_year")},
         )
         for name, value in attributes.items():
             setattr(self, name, value)
@@ -391,6 +401,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         ]
         self.named_estimators_ = Bunch(**dict(zip(self.model_names_, self.estimators_, strict=True)))
         self.regime_detector_ = detector
+        self._kept_rows = kept_rows(X)
         return self
 
     def partial_update(
@@ -508,14 +519,24 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             known=news.known,
             features=news.features,
         )
-        combined = self._calibrated(combined)
+        calibration = self.calibration_
+        if calibration is not None:
+            combined, calibration = calibration.followed(
+                probable(combined), news.targets, news.counted, known=news.known
+            )
         if news.combined is not None and news.weights is not None:
             combined, weights = news.combined, news.weights
         detector = self.regime_detector_
         if tells_time(news.features):
             detector = remembered(detector, news.features)
         certainty = certainty_after(self._certainty, news, combined, weights)
-        return {"combiner_": combiner, "regime_detector_": detector, "_certainty": certainty}, combined, weights
+        moved = {
+            "combiner_": combiner,
+            "calibration_": calibration,
+            "regime_detector_": detector,
+            "_certainty": certainty,
+        }
+        return moved, combined, weights
 
     def _counted(self, news: Outcomes, combined: Array, weights: Array) -> dict[str, Any]:
         """What is only counted, after more outcomes."""
@@ -588,8 +609,8 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     def _explained(self, said: Array, memberships: Array, features: Any, index: pd.Index[Any]) -> Explanation:
         """What predictions are made of, once the models have been asked."""
         # One combiner for all of it: another thread may put its successor in place meanwhile.
-        combiner = self.combiner_
-        combined = self._calibrated(combiner.combine(said, memberships, features=features))
+        combiner, calibration = self.combiner_, self.calibration_
+        combined = _calibrated(combiner.combine(said, memberships, features=features), calibration)
         weights = combiner.weights(said, memberships)
         contributions = combiner.contributions(said, memberships, features=features)
         certainty = self._certainty
@@ -612,6 +633,33 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             classes=tuple(self.classes_.tolist()) if hasattr(self, "classes_") else None,
             index=index,
         )
+
+    def compile(self, X_check: Any = None, *, engine: str | None = None) -> CompiledEnsemble:
+        """Make the ensemble ready for one row at a time.
+
+        The trees of all models are packed into one table, so that a row falls through all of them at once; then they
+        are verified against the models themselves, also on rows that stand exactly on thresholds.
+
+        Parameters
+        ----------
+        X_check : array-like of shape (n_samples, n_features), default=None
+            Rows to verify on, of which 64 are taken. The default (``None``) are rows that `fit` has kept.
+        engine : {"packed", "onnx"}, default=None
+            What takes rows through the trees: a table of our own, or ONNX Runtime
+            (``pip install "skensemble[fast]"``). The default (``None``) is ``"packed"``.
+
+        Returns
+        -------
+        CompiledEnsemble
+            With ``predict``, ``predict_proba``, ``explain``, and the weights of this ensemble at every moment.
+
+        Raises
+        ------
+        ValueError
+            If the compiled trees say anything else than the models, beyond a millionth of the largest prediction.
+        """
+        check_is_fitted(self, "combiner_")
+        return CompiledEnsemble(self, X_check, engine=engine)
 
     def member_predictions(self, X: Any) -> pd.DataFrame:
         """Return what each model says.
@@ -672,7 +720,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
 
         The record starts with the out-of-fold rows of `fit` and goes on with every `partial_update`. The ensemble's
         figures are those of what it said, or would have said, before each outcome was known; "best so far" is the
-        single model with the lowest loss until then, "equal weights" the plain mean.
+        single model with the lowest loss until then, "equal weights" the plain mean, both of the models at work.
 
         Parameters
         ----------
@@ -703,7 +751,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         report = with_scores(ledger.frame(), None if hasattr(self, "classes_") else moments, ledger.regimes)
         if by == "group":
             return report[report["window"] == "lifetime"].rename(columns={"regime": "group"}).reset_index(drop=True)
-        return with_reliability(report, self.confidence_.reliability(self.regimes_))
+        return with_reliability(report, self.confidence_.reliability(self.regimes_), ledger.overlap)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """List who asks for which metadata.
@@ -834,6 +882,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         check_number(self.lookback, "lookback", who, low=1, integer=True)
         if self.max_models is not None:
             check_number(self.max_models, "max_models", who, low=1, integer=True)
+        read_coverages(self.coverages, who)
         check_number(self.min_weight, "min_weight", who, low=0, high=1)
         check_number(self.rest_after, "rest_after", who, low=1, integer=True)
         if self.periods_per_year is not None:
@@ -870,6 +919,15 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             )
         each = {} if weight is None else {name: weight_params(model, weight) for name, model in models}
         return Bunch(models=each, splitter={key: given[key] for key in ("groups",) if key in given})
+
+    def _needs_all_folds(self, past: Mapping[str, Any]) -> bool:
+        """Whether a retrain asks for folds that tell nothing new, too.
+
+        Selection compares the models on them, and calibration and other coverages are learned from them at first.
+        """
+        if self.max_models is not None or (self._calibrates() and past.get("calibration_") is None):
+            return True
+        return bool(past) and past["_certainty"].bounds.coverages != tuple(self.coverages)
 
     def _fit_regimes(
         self,
@@ -919,62 +977,87 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     # The steps of predict.
 
     def _combined(self, X: Any, regimes: Any) -> Array:
+        """The prediction; many rows come in batches, side by side, so that memory does not grow with them."""
         X = self._validated_rows(X)
-        said = self._ask_models(X)
-        return self._calibrated(self.combiner_.combine(said, self._memberships(X, regimes), features=X))
+        # One combiner for all of them: another thread may put its successor in place meanwhile.
+        memberships, combiner, calibration = self._memberships(X, regimes), self.combiner_, self.calibration_
+        if X.shape[0] <= BATCH_ROWS:
+            return self._merged(self._ask_models(X), X, memberships, combiner, calibration)
+
+        def merged(first: int) -> Array:
+            rows = slice(first, first + BATCH_ROWS)
+            batch = take_rows(X, rows)
+            return self._merged(self._ask_models(batch, first=first), batch, memberships[rows], combiner, calibration)
+
+        batches = range(0, X.shape[0], BATCH_ROWS)
+        return np.concatenate(Parallel(n_jobs=self.n_jobs, prefer="threads")(delayed(merged)(at) for at in batches))
+
+    def _merged(
+        self,
+        said: Array,
+        X: Any,
+        memberships: Array,
+        combiner: Combiner,
+        calibration: ProbabilityCalibration | None,
+    ) -> Array:
+        """The prediction, once the models have been asked."""
+        return _calibrated(combiner.combine(said, memberships, features=X), calibration)
 
     def _bounded(self, X: Any, regimes: Any) -> tuple[Array, Array, Array]:
         """What bounds are made of: the combined prediction, how far the models are apart, and memberships."""
         X = self._validated_rows(X)
-        said, memberships, combiner = self._ask_models(X), self._memberships(X, regimes), self.combiner_
-        combined = self._calibrated(combiner.combine(said, memberships, features=X))
+        said, memberships = self._ask_models(X), self._memberships(X, regimes)
+        combiner, calibration = self.combiner_, self.calibration_
+        combined = self._merged(said, X, memberships, combiner, calibration)
         return combined, spread(said, combiner.weights(said, memberships), combined), memberships
 
     def _calibrates(self) -> bool:
         """Whether probabilities are to be calibrated; numbers have none."""
         return False
 
-    def _calibrated(self, combined: Array) -> Array:
-        """Combined outputs as they are said."""
-        return combined
-
     def _memberships(self, X: Any, regimes: Any) -> Array:
         check_same_times(X, regimes, "regimes")
         found = detect(self.regime_detector_, X) if regimes is None else regimes
         return encode_memberships(found, self.regimes_, X.shape[0])
 
-    def _ask_models(self, X: Any) -> Array:
-        """What the models say ``(n_samples, n_models, n_outputs)``; one that fails sleeps, loudly."""
+    def _ask_models(self, X: Any, known: Mapping[int, Array] | None = None, first: int = 0) -> Array:
+        """What the models say ``(n_samples, n_models, n_outputs)``; one that fails sleeps, loudly.
+
+        Whoever knows already what some of them say passes it by their places; ``first`` is the number of the first row.
+        """
         classes = getattr(self, "classes_", None)
         n_samples = X.shape[0]
+        numbers, known = few_numbers(X), known or {}
         said = np.full((n_samples, len(self.estimators_), 1 if classes is None else len(classes)), np.nan)
         for k, (name, model) in enumerate(zip(self.model_names_, self.estimators_, strict=True)):
             try:
-                said[:, k] = outputs(model, X, classes)
+                said[:, k] = known[k] if k in known else outputs(model, X, classes, numbers=numbers)
                 n_asleep = int(np.isnan(said[:, k]).any(axis=1).sum())
                 trouble = f"has no finite prediction for {n_asleep} of {n_samples} rows" if n_asleep else ""
             except Exception as error:  # whatever a model does, the others answer
                 trouble = f"failed in predict ({type(error).__name__}: {error})"
             if trouble and not isinstance(model, AsleepModel):
                 self._report_sleep(name, trouble)
-        if classes is None:
-            told, said = said, within_reach(said, self._reach)
-            for k in np.flatnonzero((np.isnan(said) & ~np.isnan(told)).any(axis=(0, 2))).tolist():
-                silenced = told[np.isnan(said[:, k, 0]), k, 0]
-                farthest = silenced[np.nanargmax(np.abs(silenced))]
-                self._report_sleep(
-                    self.model_names_[k],
-                    f"says {farthest:.4g}, which is more than a hundred times their range away from all outcomes of "
-                    f"the training, where others do not",
-                )
+        if classes is None and (sensible := within_reach(said, self._reach)) is not said:
+            self._report_nonsense(said[:, :, 0], np.isnan(sensible[:, :, 0]) & ~np.isnan(said[:, :, 0]))
+            said = sensible
         alone = np.isnan(said).any(axis=2).all(axis=1)
         if alone.any():
-            row = int(np.argmax(alone))
+            row = first + int(np.argmax(alone))
             raise ValueError(
                 f"No model has a finite prediction for {int(alone.sum())} of {n_samples} rows, the first is row {row}. "
                 f"Look at these rows for missing or infinite values, and at estimators_ for models that failed in fit."
             )
         return said
+
+    def _report_nonsense(self, said: Array, silenced: NDArray[np.bool_]) -> None:
+        for k in np.flatnonzero(silenced.any(axis=0)).tolist():
+            own = said[silenced[:, k], k]
+            self._report_sleep(
+                self.model_names_[k],
+                f"says {own[np.abs(own).argmax()]:.4g}, which is more than a hundred times their range away from all "
+                f"outcomes of the training, where others do not",
+            )
 
     def _report_sleep(self, name: str, trouble: str) -> None:
         if self.on_error == "raise":
@@ -991,6 +1074,14 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         if isinstance(given, str):
             return {"combiner": COMBINERS[given]()} if given in COMBINERS else {}
         return {"combiner": given}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Text, for skops makes objects without calling them, which no Timestamp survives.
+        state: dict[str, Any] = super().__getstate__()
+        return state | {name: _written(state[name]) for name in _MOMENTS if name in state}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state | {name: _read_again(state[name]) for name in _MOMENTS if name in state})
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -1016,6 +1107,22 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         if self.regime_detector is not None:
             parts.append(("regime_detector", self.regime_detector))
         return visual_block([name for name, _ in parts], [part for _, part in parts])
+
+
+def _calibrated(combined: Array, calibration: ProbabilityCalibration | None) -> Array:
+    """Combined outputs as they are said."""
+    return combined if calibration is None else calibration.calibrated(probable(combined))
+
+
+def _written(moment: pd.Timestamp | None) -> str | None:
+    """Write a time as text that any release of pandas reads: one in a time zone becomes that of UTC."""
+    if moment is None:
+        return None
+    return str(moment if moment.tzinfo is None else moment.tz_convert("UTC"))
+
+
+def _read_again(text: str | None) -> pd.Timestamp | None:
+    return None if text is None else pd.Timestamp(text)
 
 
 def _is_routed(part: Any) -> bool:

@@ -13,6 +13,7 @@ from sklearn.base import clone
 
 from skensemble._certainty import Certainty
 from skensemble.combiners import Combiner
+from skensemble.intervals import ProbabilityCalibration
 from skensemble.performance import Ledger
 
 __all__ = [
@@ -46,6 +47,8 @@ class Carried:
         How sure it may be, in today's regimes.
     combiner : Combiner or None
         A combiner that goes on from what the one before had learned; ``None`` where it cannot.
+    calibration : ProbabilityCalibration or None
+        What was learned of how sharp the combiner is; ``None`` where that was not asked, or it starts anew.
     known : ndarray of shape (n_models,)
         Which models were there before.
     idle : ndarray of shape (n_models,)
@@ -58,6 +61,7 @@ class Carried:
     by_group: Ledger | None
     certainty: Certainty
     combiner: Combiner | None
+    calibration: ProbabilityCalibration | None
     known: NDArray[np.bool_]
     idle: NDArray[np.intp]
     records: dict[str, str]
@@ -112,6 +116,7 @@ def carry(
         None if by_group is None else moved(by_group, by_group.regimes),
         past["_certainty"].reindexed(regime_source.tolist()),
         combiner if resumed else None,
+        past["calibration_"] if resumed else None,
         source >= 0,
         idle,
         records,

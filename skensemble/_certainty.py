@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from skensemble.intervals import AdaptiveConfidence, AdaptiveIntervals, AdaptiveSets, side_chances
 
-__all__ = ["Certainty", "Statement"]
+__all__ = ["Certainty", "Statement", "probable"]
 
 Array = NDArray[np.float64]
 
@@ -55,9 +55,9 @@ class Certainty:
     right: AdaptiveConfidence
 
     @classmethod
-    def unknown(cls, n_outputs: int, n_regimes: int, coverages: Sequence[float]) -> Certainty:
+    def unknown(cls, of_classes: bool, n_regimes: int, coverages: Sequence[float]) -> Certainty:
         """Start without any outcome."""
-        kind = AdaptiveIntervals if n_outputs == 1 else AdaptiveSets
+        kind = AdaptiveSets if of_classes else AdaptiveIntervals
         return cls(kind(n_regimes, coverages=coverages), AdaptiveConfidence(n_regimes))
 
     def statement(self, combined: Array, spreads: Array, memberships: Array) -> Statement:
@@ -67,7 +67,7 @@ class Certainty:
             nominal = self.bounds.sides(combined[:, 0], spreads, memberships)
         else:
             limits = self.bounds.stated(memberships)[:, None, :]
-            nominal = _probable(combined).max(axis=1)
+            nominal = probable(combined).max(axis=1)
         return Statement(limits, nominal, self.right.probability(nominal, memberships))
 
     def after(
@@ -112,7 +112,7 @@ class Certainty:
                 errors = (targets - combined)[:, 0]
                 bounds = self.bounds.updated(errors, spreads, memberships, counted, stated=said.limits)
             else:
-                said_of_classes = (_probable(combined), targets, memberships, counted)
+                said_of_classes = (probable(combined), targets, memberships, counted)
                 bounds = self.bounds.updated(*said_of_classes, stated=said.limits[:, 0])
             right = self.right.updated(said.nominal, came, memberships, counted, stated=said.confidence)
             return replace(self, bounds=bounds, right=right)
@@ -126,9 +126,9 @@ class Certainty:
             bounds, _, scale = self.bounds.followed(errors, spreads, memberships, counted, known=known)
             nominal = side_chances(combined[:, 0], scale)
         else:
-            probable = _probable(combined)
-            bounds, _ = self.bounds.followed(probable, targets, memberships, counted, known=known)
-            nominal = probable.max(axis=1)
+            of_classes = probable(combined)
+            bounds, _ = self.bounds.followed(of_classes, targets, memberships, counted, known=known)
+            nominal = of_classes.max(axis=1)
         right, _ = self.right.followed(nominal, came, memberships, counted, known=known)
         return replace(self, bounds=bounds, right=right)
 
@@ -137,8 +137,15 @@ class Certainty:
         return Certainty(self.bounds.reindexed(regime_positions), self.right.reindexed(regime_positions))
 
 
-def _probable(combined: Array) -> Array:
-    """Combined outputs as probabilities: sums of shares may be a hair above 1, and a model may say what it likes."""
+def probable(combined: Array) -> Array:
+    """Combined outputs as probabilities: sums of shares may be a hair above 1, and a model may say what it likes.
+
+    Examples
+    --------
+    >>> probable(np.array([[-0.5, 1.5], [0.3, 0.7]]))
+    array([[0. , 1. ],
+           [0.3, 0.7]])
+    """
     return np.clip(combined, 0.0, 1.0)
 
 

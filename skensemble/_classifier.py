@@ -17,7 +17,7 @@ from skensemble._base import ATTRIBUTES, COVERAGES, PARAMETERS, RegimeAwareEnsem
 from skensemble._checks import shown
 from skensemble._inputs import known_outcomes
 from skensemble.combiners import Combiner
-from skensemble.intervals import AdaptiveSets, ProbabilityCalibration
+from skensemble.intervals import AdaptiveSets, check_coverage
 from skensemble.models import documented
 
 __all__ = ["RegimeAwareEnsembleClassifier"]
@@ -30,15 +30,15 @@ __all__ = ["RegimeAwareEnsembleClassifier"]
         extra="""
 calibrate : bool, default=False
     Whether combined probabilities are made as sharp and as level as out-of-fold outcomes say
-    (`ProbabilityCalibration`): learned in time order, and left alone where the log loss of later folds would not have
-    been lower for it.""",
+    (`ProbabilityCalibration`): learned in time order, anew with every fit from what has come true since the first, and
+    left alone as long as the log loss of later rows would not have been lower for it.""",
     ),
     attributes=ATTRIBUTES
     + """
 classes_ : ndarray of shape (n_classes,)
     Class labels, sorted.
 calibration_ : ProbabilityCalibration or None
-    What is done to combined probabilities; ``None`` without ``calibrate``.
+    What is done to combined probabilities, and the outcomes that say so; ``None`` without ``calibrate``.
 sets_ : AdaptiveSets
     What is known about which classes come true beside the likeliest; its ``coverage_frame(regimes_)`` says how often
     they were within the sets stated.
@@ -90,7 +90,6 @@ class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
     """
 
     _task = "classifier"
-    calibration_: ProbabilityCalibration | None
 
     def __init__(
         self,
@@ -191,15 +190,14 @@ class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
         Raises
         ------
         ValueError
-            If the coverage is above those that are tracked.
+            If the coverage is not above 0, or above those that are tracked.
 
         See Also
         --------
         explain : The same, with everything else, for the tracked coverages.
         """
+        check_coverage(coverage, self.sets_.coverages, "predict_set")
         combined, _, memberships = self._bounded(X, regimes)
-        if combined.shape[1] == 1:
-            return np.ones(combined.shape, dtype=bool)
         return self.sets_.sets(np.clip(combined, 0.0, 1.0), memberships, coverage)
 
     @property
@@ -254,8 +252,8 @@ class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
         unknown = (at == len(self.classes_)) | (self.classes_[np.minimum(at, len(self.classes_) - 1)] != y)
         if unknown.any():
             raise ValueError(
-                f"y of partial_update holds the class {y[unknown][0]!r}, which fit has not seen; the classes are "
-                f"{self.classes_.tolist()}. Fit again with rows of that class."
+                f"y of partial_update holds the class {shown(y[unknown].tolist()[0])}, which fit has not seen; the "
+                f"classes are {shown(self.classes_.tolist())}. Fit again with rows of that class."
             )
         return np.eye(len(self.classes_))[at]
 
@@ -268,7 +266,4 @@ class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
             raise ValueError(f"calibrate of {type(self).__name__} must be True or False; got {shown(self.calibrate)}.")
 
     def _calibrates(self) -> bool:
-        return self.calibrate
-
-    def _calibrated(self, combined: NDArray[np.float64]) -> NDArray[np.float64]:
-        return combined if self.calibration_ is None else self.calibration_.calibrated(combined)
+        return self.calibrate and len(self.classes_) > 1

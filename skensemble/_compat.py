@@ -14,7 +14,15 @@ from sklearn.utils.validation import _check_sample_weight
 
 from skensemble._checks import shown
 
-__all__ = ["CallbackSupport", "check_sample_weight", "has_callbacks", "take_rows", "visual_block", "with_callbacks"]
+__all__ = [
+    "CallbackSupport",
+    "check_sample_weight",
+    "has_callbacks",
+    "histogram_nodes",
+    "take_rows",
+    "visual_block",
+    "with_callbacks",
+]
 
 
 class _NoCallbacks:
@@ -54,6 +62,15 @@ def check_sample_weight(sample_weight: Any, X: Any) -> NDArray[np.float64]:
 def take_rows(values: Any, rows: Any) -> Any:
     """Take rows of an array, frame (pandas or polars), sparse matrix or list; a slice of an array is a view."""
     return _safe_indexing(values, rows)
+
+
+def histogram_nodes(model: Any) -> tuple[list[Any], NDArray[np.float64]] | None:
+    """Nodes of each tree of histogram boosting, and what the trees are added to; ``None`` where it has none."""
+    try:
+        nodes = [tree.nodes for round_ in model._predictors for tree in round_]
+        return nodes, np.ravel(model._baseline_prediction).astype(float)
+    except AttributeError:
+        return None
 
 
 def visual_block(names: list[str], estimators: list[Any]) -> Any:

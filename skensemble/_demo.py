@@ -157,7 +157,7 @@ def walk(target: str, *, quick: bool = False) -> WalkForward:
         outcome_delay=horizon,
         regimes=regimes,
         returns=y if target == "return" else None,
-        cost_bps=COST_BPS,
+        cost_bps=COST_BPS if target == "return" else 0.0,
         judge_models=True,
     )
 

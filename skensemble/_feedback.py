@@ -15,8 +15,8 @@ from skensemble._checks import shown
 from skensemble._compat import take_rows
 from skensemble.combiners import awake_models, default_loss, equal_weights, weighted_mean
 from skensemble.explanation import Explanation, laid_out, spread
-from skensemble.performance import Ledger, trade_outcomes
-from skensemble.regimes import encode_memberships, joined_names, regime_names
+from skensemble.performance import Ledger, effective_number, trade_outcomes, wilson_interval
+from skensemble.regimes import joined_names, label_names, listed_memberships
 from skensemble.splits import earlier_moments
 from skensemble.trades import Trades
 
@@ -26,6 +26,7 @@ __all__ = [
     "class_sides",
     "figures_after",
     "inferred_frequency",
+    "inferred_overlap",
     "outcome_moments",
     "recorded",
     "recorded_trades",
@@ -223,33 +224,37 @@ def figures_after(
         The same entries anew.
     """
 
-    def after(ledger: Ledger, inside: Array) -> Ledger:
+    def after(ledger: Ledger, inside: NDArray[Any]) -> Ledger:
         return recorded(ledger, news, combined, weights, inside, sides=sides, known=known)
 
     new = slice(None) if known is None else ~known
 
-    def moments_after(moments: Array | None, inside: Array) -> Array:
-        return outcome_moments(moments, news.targets[new], inside[new], news.counted[new])
+    def moments_after(moments: Array | None, inside: NDArray[Any], ledger: Ledger) -> Array:
+        return outcome_moments(moments, news.targets[new], inside[new], news.counted[new], len(ledger.regimes))
 
     found = {
         "ledger_": after(figures["ledger_"], news.memberships),
         "group_ledger_": figures["group_ledger_"],
-        "_moments": moments_after(figures["_moments"], news.memberships),
+        "_moments": moments_after(figures["_moments"], news.memberships, figures["ledger_"]),
         "_group_moments": figures["_group_moments"],
     }
     if news.groups is not None:
         by_group = _with_groups(found["group_ledger_"], figures["ledger_"], news.groups)
-        inside = encode_memberships(news.groups, by_group.regimes, len(news))
+        place = {name: position for position, name in enumerate(by_group.regimes)}
+        inside = np.array([place[group] for group in news.groups.tolist()], dtype=np.intp)
         found["group_ledger_"] = after(by_group, inside)
-        found["_group_moments"] = moments_after(found["_group_moments"], inside)
+        found["_group_moments"] = moments_after(found["_group_moments"], inside, by_group)
     return found
 
 
 def _with_groups(by_group: Ledger | None, ledger: Ledger, groups: NDArray[Any]) -> Ledger:
     """The ledger of groups with room for these; a group keeps no recent window, of which there may be too many."""
     if by_group is None:
-        by_group = Ledger(ledger.models, (), lookback=1, periods_per_year=ledger.periods_per_year)
-    return by_group.reindexed(ledger.models, joined_names(by_group.regimes, regime_names(groups)))
+        by_group = Ledger(
+            ledger.models, (), lookback=1, periods_per_year=ledger.periods_per_year, overlap=ledger.overlap
+        )
+    names = joined_names(by_group.regimes, label_names(groups, "groups"))
+    return by_group if names == by_group.regimes else by_group.reindexed(ledger.models, names)
 
 
 def recorded(
@@ -257,7 +262,7 @@ def recorded(
     news: Outcomes,
     combined: Array,
     weights: Array,
-    memberships: Array,
+    memberships: NDArray[Any],
     *,
     sides: Array | None = None,
     known: NDArray[np.bool_] | None = None,
@@ -274,8 +279,8 @@ def recorded(
         What the ensemble said.
     weights : ndarray of shape (n_samples, n_models)
         The weights behind it.
-    memberships : ndarray of shape (n_samples, n_regimes)
-        Memberships of the rows in the regimes of this ledger.
+    memberships : ndarray of shape (n_samples, n_regimes), or of int of shape (n_samples,)
+        Memberships of the rows in the regimes of this ledger, or their positions.
     sides : ndarray of shape (n_classes,), default=None
         Side that each class stands for; ``None`` for numbers, whose sign is the side.
     known : ndarray of shape (n_samples,), default=None
@@ -403,7 +408,7 @@ def recorded_trades(ledger: Ledger, trades: Trades, profits: Array, wins: Array,
     return ledger.updated(memberships, wins=won, profits_bps=earned, sample_weight=trades.sample_weight)
 
 
-def class_sides(targets: Array, returns: Array | None, counted: Array) -> Array | None:
+def class_sides(targets: Array, returns: Array | None, counted: Array, overlap: float) -> Array | None:
     """Side that each class stands for: the sign of its mean return on the training rows, if that is not chance.
 
     Parameters
@@ -414,6 +419,8 @@ def class_sides(targets: Array, returns: Array | None, counted: Array) -> Array 
         Returns; ``None`` tells nothing.
     counted : ndarray of shape (n_samples,)
         How much each row counts.
+    overlap : float
+        How many returns in a row share one stretch of time.
 
     Returns
     -------
@@ -425,7 +432,8 @@ def class_sides(targets: Array, returns: Array | None, counted: Array) -> Array 
     share = counted[:, None] * targets
     n = np.maximum(share.sum(axis=0), np.finfo(float).tiny)
     mean = returns @ share / n
-    error = np.sqrt(np.maximum(returns**2 @ share / n - mean**2, 0.0) / n)
+    independent = effective_number(n, (share**2).sum(axis=0)) / overlap
+    error = np.sqrt(np.maximum(returns**2 @ share / n - mean**2, 0.0) / independent)
     return np.where(np.abs(mean) > 2.0 * error, np.sign(mean), 0.0)
 
 
@@ -445,6 +453,29 @@ def inferred_frequency(times: pd.DatetimeIndex | None) -> float | None:
     if times is None or times.nunique() < 30:
         return None
     return float((times.nunique() - 1) / ((times[-1] - times[0]) / _YEAR))
+
+
+def inferred_overlap(known: NDArray[np.intp], times: pd.DatetimeIndex | None) -> float:
+    """How many moments in a row typically have outcomes that share one stretch of time.
+
+    The outcome of a row overlaps with its own and with those that are not known yet when the row is seen.
+
+    Parameters
+    ----------
+    known : ndarray of shape (n_samples,)
+        How many rows, from the first on, had an outcome when each was seen.
+    times : DatetimeIndex or None
+        Times of the rows, in order; rows of one time are one moment.
+
+    Returns
+    -------
+    float
+        The median, at least 1: rows at the beginning, before which nothing is known yet, do not tell.
+    """
+    moment = np.arange(len(known)) if times is None else np.unique(times.asi8, return_inverse=True)[1]
+    waiting = moment - moment[known] + 1
+    told = known > 0
+    return float(np.median(waiting[told] if told.any() else waiting))
 
 
 def said_earlier(
@@ -499,7 +530,9 @@ def said_earlier(
     return then
 
 
-def outcome_moments(moments: Array | None, targets: Array, memberships: Array, counted: Array) -> Array:
+def outcome_moments(
+    moments: Array | None, targets: Array, memberships: NDArray[Any], counted: Array, n_regimes: int
+) -> Array:
     """Sums of what came true, of ones, deviations and their squares, pooled and per regime; row by row.
 
     Parameters
@@ -509,27 +542,34 @@ def outcome_moments(moments: Array | None, targets: Array, memberships: Array, c
         later are not in it yet.
     targets : ndarray of shape (n_samples, n_outputs)
         What came true; only numbers are summed.
-    memberships : ndarray of shape (n_samples, n_regimes)
-        Memberships of the rows.
+    memberships : ndarray of shape (n_samples, n_regimes), or of int of shape (n_samples,)
+        Memberships of the rows, or the positions of their regimes.
     counted : ndarray of shape (n_samples,)
         How much each row counts.
+    n_regimes : int
+        Number of regimes.
 
     Returns
     -------
     ndarray of shape (4, 1 + n_regimes)
         New sums.
     """
-    shares = np.column_stack([np.ones(len(counted)), memberships]) * counted[:, None]
+    rows, regimes, shares = listed_memberships(memberships)
     if moments is None:
-        origin = targets[0, 0] if len(targets) else 0.0
-        moments = np.vstack([np.zeros((3, shares.shape[1])), np.full(shares.shape[1], origin)])
-    elif moments.shape[1] < shares.shape[1]:
-        new = np.zeros((3, shares.shape[1] - moments.shape[1]))
-        moments = np.hstack([moments, np.vstack([new, np.full(new.shape[1], moments[3, 0])])])
-    distance = (targets[:, 0] - moments[3, 0])[:, None]
+        moments = np.zeros((4, 1))
+        moments[3] = targets[0, 0] if len(targets) else 0.0
+    new = np.zeros((4, 1 + n_regimes - moments.shape[1]))
+    new[3] = moments[3, 0]
+    moments = np.hstack([moments, new])
+    everyone = np.zeros(len(counted), dtype=np.intp)
+    place, part = np.concatenate([everyone, 1 + regimes]), np.concatenate([counted, shares * counted[rows]])
+    distance = targets[:, 0] - moments[3, 0]
+    distance = np.concatenate([distance, distance[rows]])
     with np.errstate(over="ignore", invalid="ignore"):
-        rows = np.stack([shares, shares * distance, shares * distance**2], axis=1)
-        return np.vstack([np.add.accumulate(np.concatenate([moments[None, :3], rows]), axis=0)[-1], moments[3:]])
+        for sums, each in zip(moments, (part, part * distance, part * distance**2), strict=False):
+            # One row after the other, so that many at once give the bits of many calls.
+            np.add.at(sums, place, each)
+    return moments
 
 
 def with_scores(frame: pd.DataFrame, moments: Array | None, regimes: Sequence[Hashable]) -> pd.DataFrame:
@@ -562,7 +602,7 @@ def with_scores(frame: pd.DataFrame, moments: Array | None, regimes: Sequence[Ha
     return frame
 
 
-def with_reliability(frame: pd.DataFrame, reliability: pd.DataFrame) -> pd.DataFrame:
+def with_reliability(frame: pd.DataFrame, reliability: pd.DataFrame, overlap: float) -> pd.DataFrame:
     """Add how sure the ensemble was beside how often it was right.
 
     Parameters
@@ -571,6 +611,8 @@ def with_reliability(frame: pd.DataFrame, reliability: pd.DataFrame) -> pd.DataF
         Of a `Ledger`.
     reliability : pandas.DataFrame
         Of an `AdaptiveConfidence`.
+    overlap : float
+        How many outcomes in a row share one stretch of time.
 
     Returns
     -------
@@ -579,11 +621,19 @@ def with_reliability(frame: pd.DataFrame, reliability: pd.DataFrame) -> pd.DataF
         in the ensemble's rows of its lifetime.
     """
     of_all = reliability.xs("all", level="stated")
+    independent = of_all["n"] / overlap
+    low, high = wilson_interval(of_all["right"] * independent, independent)
     own = (frame["performer"] == "ensemble") & (frame["window"] == "lifetime")
-    names = {"n": "n_confidence", "stated": "confidence", "right": "right", "low": "right_low", "high": "right_high"}
-    for name, column in names.items():
+    columns = {
+        "n_confidence": of_all["n"],
+        "confidence": of_all["stated"],
+        "right": of_all["right"],
+        "right_low": low,
+        "right_high": high,
+    }
+    for name, figures in columns.items():
         values = np.full(len(frame), np.nan)
         # Both list the regimes in one order, and the pooled row last.
-        values[own] = of_all[name]
-        frame[column] = values
+        values[own] = figures
+        frame[name] = values
     return frame

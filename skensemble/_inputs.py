@@ -124,8 +124,8 @@ def labels_of_groups(groups: Any, n_samples: int) -> NDArray[Any] | None:
         raise ValueError(f"groups must hold one label for each of the {n_samples} rows; got {shown(groups)}.")
     labels: NDArray[Any] = np.empty(n_samples, dtype=object)
     for row, value in enumerate(values):
-        missing = pd.api.types.is_scalar(value) and pd.isna(value)
+        labels[row] = value.item() if isinstance(value, np.generic) else value
+    for row, (value, missing) in enumerate(zip(values, pd.isna(labels).tolist(), strict=True)):
         if missing or not isinstance(value, Hashable):
             raise ValueError(f"groups must hold one label for each row; got {shown(value)} in row {row}.")
-        labels[row] = value.item() if isinstance(value, np.generic) else value
     return labels

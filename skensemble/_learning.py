@@ -13,9 +13,16 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from skensemble._carry import Carried, best_models, carry, definition, idle_after, latest, unknown_rows
-from skensemble._certainty import Certainty
+from skensemble._certainty import Certainty, probable
 from skensemble._compat import take_rows
-from skensemble._feedback import Outcomes, certainty_after, class_sides, figures_after, inferred_frequency
+from skensemble._feedback import (
+    Outcomes,
+    certainty_after,
+    class_sides,
+    figures_after,
+    inferred_frequency,
+    inferred_overlap,
+)
 from skensemble._training import AsleepModel, OutOfFold, Training
 from skensemble.combiners import Combiner, awake_models, default_loss
 from skensemble.intervals import ProbabilityCalibration
@@ -47,6 +54,7 @@ def learned(
     min_weight: float,
     max_models: int | None,
     calibrate: bool,
+    unknown: Certainty,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Fit the combiner and write the ledger.
@@ -90,9 +98,10 @@ def learned(
         each fold is that of the best ones of the folds before.
     calibrate : bool
         Whether combined probabilities are calibrated where that pays.
+    unknown : Certainty
+        How sure it may be that has learned nothing, for the regimes and coverages of today.
     options : mapping of str to object
-        How a new record counts: ``lookback``, ``periods_per_year`` (``None`` reads it off the times) and
-        ``coverages``.
+        How a new record counts: ``lookback`` and ``periods_per_year`` (``None`` reads it off the times).
 
     Returns
     -------
@@ -143,13 +152,22 @@ def learned(
         combiner.fit(at_work, record.targets, record.memberships, record.counted, features=record.features)
 
     calibration = None
-    if calibrate and targets.shape[1] > 1:
-        combined, calibration = _calibrated(past.get("calibration_"), combined, record, folds)
-    sides = class_sides(targets, returns, counted)
+    if calibrate:
+        before = None if carried is None else carried.calibration
+        combined, calibration = _calibrated(before, combined, record, folds, fresh)
+    all_rows = np.arange(len(targets))
+    known = n_outcomes_known(all_rows, n_samples=len(targets), times=times, label_horizon=label_horizon)
+    overlap = inferred_overlap(known, times)
+    sides = class_sides(targets, returns, counted, overlap)
     counts = judged & (record.counted > 0)
-    figures = _figures_before(past, carried, names, regimes, targets.shape[1], times, options)
+    figures = _figures_before(past, carried, names, regimes, times, overlap, options)
     outcomes = (replace(record, said=heard).those(counts), combined[counts], weights[counts])
-    certainty = certainty_after(figures["_certainty"], *outcomes, ~fresh[counts])
+    certainty = certainty_after(unknown if carried is None else carried.certainty, *outcomes, ~fresh[counts])
+    if certainty.bounds.coverages != unknown.bounds.coverages:
+        # What was tracked for other coverages says nothing of these; what the folds say tells all of them.
+        every = record.counted > 0
+        anew = certainty_after(unknown, record.those(every), combined[every], weights[every])
+        certainty = replace(certainty, bounds=anew.bounds)
     figures = figures_after(figures, *outcomes, sides=sides, known=~fresh[counts])
     idle = np.zeros(len(names), dtype=np.intp) if carried is None else carried.idle
     until = None if times is None else times[counted > 0]
@@ -195,13 +213,23 @@ def _said_forward(
 
 
 def _calibrated(
-    before: ProbabilityCalibration | None, combined: Array, record: Outcomes, folds: NDArray[np.intp]
+    before: ProbabilityCalibration | None,
+    combined: Array,
+    record: Outcomes,
+    folds: NDArray[np.intp],
+    fresh: NDArray[np.bool_],
 ) -> tuple[Array, ProbabilityCalibration]:
     """Combined probabilities as they would have been said, and what is done to later ones."""
+
+    def learned_by(calibration: ProbabilityCalibration, rows: NDArray[np.bool_]) -> tuple[Array, Any]:
+        news = record.those(rows)
+        said = probable(combined[rows])
+        return calibration.learned_forward(said, news.targets, folds[rows], news.counted, known=news.known)
+
+    said, calibration = learned_by(ProbabilityCalibration(record.targets.shape[1]), np.ones(len(record), dtype=bool))
     if before is not None:
-        return before.calibrated(combined), before
-    unknown = ProbabilityCalibration(record.targets.shape[1])
-    return unknown.learned_forward(combined, record.targets, folds, record.counted, known=record.known)
+        said[fresh], calibration = learned_by(before, fresh)
+    return said, calibration
 
 
 def _figures_before(
@@ -209,28 +237,23 @@ def _figures_before(
     carried: Carried | None,
     models: Sequence[str],
     regimes: tuple[Hashable, ...],
-    n_outputs: int,
     times: pd.DatetimeIndex | None,
+    overlap: float,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What has been counted so far: nothing, or what is carried over from the ensemble before."""
-    unknown = Certainty.unknown(n_outputs, len(regimes), options["coverages"])
     if carried is not None:
-        same = carried.certainty.bounds.coverages == unknown.bounds.coverages
         return {
             "ledger_": carried.ledger,
             "group_ledger_": carried.by_group,
-            # What was tracked for other coverages says nothing of these.
-            "_certainty": carried.certainty if same else unknown,
             "_moments": past["_moments"],
             "_group_moments": past["_group_moments"],
         }
     frequency = options["periods_per_year"]
     frequency = inferred_frequency(times) if frequency is None else frequency
     return {
-        "ledger_": Ledger(models, regimes, lookback=options["lookback"], periods_per_year=frequency),
+        "ledger_": Ledger(models, regimes, lookback=options["lookback"], periods_per_year=frequency, overlap=overlap),
         "group_ledger_": None,
-        "_certainty": unknown,
         "_moments": None,
         "_group_moments": None,
     }

@@ -16,7 +16,7 @@ from skensemble._base import ATTRIBUTES, COVERAGES, PARAMETERS, RegimeAwareEnsem
 from skensemble._checks import check_choice, shown
 from skensemble._inputs import known_outcomes
 from skensemble.combiners import Combiner
-from skensemble.intervals import AdaptiveIntervals
+from skensemble.intervals import AdaptiveIntervals, check_coverage
 from skensemble.models import documented
 
 __all__ = ["RegimeAwareEnsembleRegressor"]
@@ -167,12 +167,13 @@ class RegimeAwareEnsembleRegressor(RegressorMixin, RegimeAwareEnsemble):
         Raises
         ------
         ValueError
-            If the coverage is above those that are tracked.
+            If the coverage is not above 0, or above those that are tracked.
 
         See Also
         --------
         explain : The same, with everything else, for the tracked coverages.
         """
+        check_coverage(coverage, self.intervals_.coverages, "predict_interval")
         combined, spreads, memberships = self._bounded(X, regimes)
         return np.column_stack(self.intervals_.bounds(combined[:, 0], spreads, memberships, coverage))
 

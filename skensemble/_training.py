@@ -1,19 +1,21 @@
 """Fit models and folds in parallel, and hand over what they predicted out of fold.
 
-Every (model, fold) and every (model, all rows) is one task of one flat list, longest first. A fold's task fits on the
-fold's past and returns predictions only; the task on all rows returns the fitted model. A model that fails anywhere
+Every (model, fold) and every (model, all rows) is one task of one flat list, longest first; a forest that would take
+longer than its share is grown in parts. A fold's task fits on the fold's past and returns predictions only; the task on
+all rows returns the fitted model. A model that fails anywhere
 comes back as a sentence, never as an exception: the others carry on.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -35,7 +37,14 @@ from threadpoolctl import ThreadpoolController
 
 from skensemble._compat import take_rows
 from skensemble._progress import Progress
-from skensemble.models import relative_cost, same_on_any_threads, takes_sample_weight
+from skensemble.models import (
+    forest_of_parts,
+    parts_of_forest,
+    quick_answer,
+    relative_cost,
+    same_on_any_threads,
+    takes_sample_weight,
+)
 
 __all__ = [
     "AsleepModel",
@@ -200,18 +209,14 @@ def train(
             kept = fold_train if sample_weight is None else fold_train[sample_weight[fold_train] > 0]
             step = parts[k].part(f"fold {fold}" if fold_test is not None else "all rows", fold)
             tasks.append(_Task(k, fold, name, ready, kept, fold_test, params, step))
-    cost = [relative_cost(task.estimator) * len(task.train) for task in tasks]
-    order = sorted(range(len(tasks)), key=lambda i: -cost[i])
     # BLAS rounds by its number of threads, so it has one for every n_jobs. Its pool is the whole process's: it is
     # limited here, once, and not by tasks that overlap.
     with _thread_pools(len(sys.modules)).limit(limits=1, user_api="blas"), ExitStack() as running:
         for part in parts:
             running.enter_context(part.running())
         memory, keys = _memory(tasks, X, y, classes)
-        left = [i for i in order if keys[i] not in memory]
-        done = Parallel(n_jobs=n_jobs, prefer="threads")(
-            delayed(_run)(tasks[i], X, y, n_samples, classes, threads, os.getpid()) for i in left
-        )
+        left = [i for i in range(len(tasks)) if keys[i] not in memory]
+        done = _run_all([tasks[i] for i in left], X, y, classes, threads, n_jobs)
     memory.update((keys[i], result) for i, result in zip(left, done, strict=True))
     results = [memory[key] for key in keys]
     training = _gathered(models, splits, tasks, results, n_samples, 1 if classes is None else len(classes))
@@ -220,6 +225,49 @@ def train(
             reach = reach_of(y[known], None if sample_weight is None else sample_weight[known])
             training.predictions[test] = within_reach(training.predictions[test], reach)
     return training
+
+
+def _run_all(
+    tasks: Sequence[_Task], X: Any, y: Any, classes: NDArray[Any] | None, threads: int | None, n_jobs: int | None
+) -> list[tuple[Any, str | None]]:
+    """Do all tasks side by side, longest first; a forest for which all others would wait is grown in parts."""
+    workers = effective_n_jobs(n_jobs)
+    # With nothing longer than half of what a worker has to do, the last ones end close together.
+    longest = sum(map(_cost, tasks)) / (2 * workers)
+    jobs: list[_Task] = []
+    jobs_of: list[list[int]] = []
+    for task in tasks:
+        parts = parts_of_forest(task.estimator, math.ceil(_cost(task) / longest) if workers > 1 else 1)
+        jobs_of.append(list(range(len(jobs), len(jobs) + len(parts))))
+        jobs += [replace(task, estimator=part, test=None, progress=_UNHEARD) for part in parts] if parts[1:] else [task]
+    order = sorted(range(len(jobs)), key=lambda i: -_cost(jobs[i]))
+    # X is an argument of its own, so that a cluster may send it once and not with every task. The rest is not: dask
+    # would put it on one worker only, and all were lost with that one.
+    beside = (y, classes, threads, os.getpid())
+    done = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(_run)(jobs[i], X, beside) for i in order)
+    found = dict(zip(order, done, strict=True))
+    return [
+        _joined(task, [found[i] for i in places], X, classes) if places[1:] else found[places[0]]
+        for task, places in zip(tasks, jobs_of, strict=True)
+    ]
+
+
+def _cost(task: _Task) -> float:
+    return relative_cost(task.estimator) * len(task.train)
+
+
+def _joined(
+    task: _Task, parts: Sequence[tuple[Any, str | None]], X: Any, classes: NDArray[Any] | None
+) -> tuple[Any, str | None]:
+    """Put the parts of a forest together, and do what is left of its task."""
+    wrong = next((error for _, error in parts if error is not None), None)
+    if wrong is not None:
+        return None, wrong
+    models = [model for model, _ in parts]
+    # Of rows of one class each part has learned the same: there is nothing to put together.
+    model = forest_of_parts(task.estimator, models) if isinstance(models[0], type(task.estimator)) else models[0]
+    with task.progress.running(model):
+        return (model if task.test is None else outputs(model, take_rows(X, _span(task.test)), classes)), None
 
 
 _MEMORY: ContextVar[dict[Any, Any] | None] = ContextVar("trainings made so far", default=None)
@@ -260,7 +308,7 @@ def _hash(value: Any) -> Any:
         return object()
 
 
-def outputs(model: Any, X: Any, classes: NDArray[Any] | None, **params: Any) -> Array:
+def outputs(model: Any, X: Any, classes: NDArray[Any] | None, *, numbers: Array | None = None, **params: Any) -> Array:
     """Ask a fitted model for its predictions in the common shape.
 
     Parameters
@@ -271,6 +319,8 @@ def outputs(model: Any, X: Any, classes: NDArray[Any] | None, **params: Any) -> 
         Rows.
     classes : ndarray of shape (n_classes,) or None
         Sorted class labels of the ensemble; a class that the model never saw has probability 0.
+    numbers : ndarray of shape (n_samples, n_features), default=None
+        The same rows as `few_numbers` gives them: models that have a shorter way to an answer take it.
     **params : dict
         Further arguments for the model's ``predict``.
 
@@ -282,13 +332,14 @@ def outputs(model: Any, X: Any, classes: NDArray[Any] | None, **params: Any) -> 
     n_samples = _n_rows(X)
     if isinstance(model, AsleepModel):
         return np.full((n_samples, 1 if classes is None else len(classes)), np.nan)
+    quick = None if numbers is None else quick_answer(model, numbers)
     if classes is None:
-        said = np.asarray(model.predict(X, **params), dtype=float)
+        said = np.asarray(model.predict(X, **params) if quick is None else quick, dtype=float)
         if said.size != n_samples:
             raise ValueError(f"predict gave an array of shape {said.shape} for {n_samples} rows")
         said = said.reshape(n_samples, 1)
     else:
-        said = _probabilities(model, X, classes, n_samples, params)
+        said = _probabilities(model, X, classes, n_samples, params, quick)
     finite = np.isfinite(said)
     return said if finite.all() else np.where(finite.all(axis=1, keepdims=True), said, np.nan)
 
@@ -332,8 +383,10 @@ def within_reach(said: Array, reach: tuple[float, float]) -> Array:
         NaN where a prediction was out of reach. Where all are, all stay: the outcomes may have left their range.
     """
     sensible = (said >= reach[0]) & (said <= reach[1])
+    if sensible.all():
+        return said
     silenced = ~sensible & sensible.any(axis=1, keepdims=True)
-    return np.where(silenced, np.nan, said) if silenced.any() else said
+    return np.where(silenced, np.nan, said) if (silenced & ~np.isnan(said)).any() else said
 
 
 def seeded(models: Sequence[tuple[str, Any]], random_state: int) -> list[tuple[str, Any]]:
@@ -361,10 +414,12 @@ def seeded(models: Sequence[tuple[str, Any]], random_state: int) -> list[tuple[s
     return ready
 
 
-def _probabilities(model: Any, X: Any, classes: NDArray[Any], n_samples: int, params: Mapping[str, Any]) -> Array:
+def _probabilities(
+    model: Any, X: Any, classes: NDArray[Any], n_samples: int, params: Mapping[str, Any], quick: Array | None
+) -> Array:
     said = np.zeros((n_samples, len(classes)))
-    if hasattr(model, "predict_proba"):
-        own = np.asarray(model.predict_proba(X, **params), dtype=float)
+    if quick is not None or hasattr(model, "predict_proba"):
+        own = np.asarray(model.predict_proba(X, **params) if quick is None else quick, dtype=float)
         known = np.asarray(model.classes_)
         if own.shape != (n_samples, len(known)):
             raise ValueError(
@@ -382,23 +437,22 @@ def _probabilities(model: Any, X: Any, classes: NDArray[Any], n_samples: int, pa
     return said
 
 
-def _run(
-    task: _Task, X: Any, y: Any, n_samples: int, classes: NDArray[Any] | None, threads: int | None, home: int
-) -> tuple[Any, str | None]:
+def _run(task: _Task, X: Any, beside: tuple[Any, NDArray[Any] | None, int | None, int]) -> tuple[Any, str | None]:
     """Do one task; what goes wrong comes back as a sentence."""
+    y, classes, threads, home = beside
     # OpenMP keeps its limit per thread, so a task can set its own; a worker process has BLAS to itself, too.
     pools = "openmp" if os.getpid() == home else None
     with _thread_pools(len(sys.modules)).limit(limits=1, user_api=pools) if threads == 1 else nullcontext():
         try:
             model = clone(task.estimator)
             with task.progress.running(model):
-                model = _fitted(model, task, X, y, n_samples, classes)
+                model = _fitted(model, task, X, y, classes)
             return (model if task.test is None else outputs(model, take_rows(X, _span(task.test)), classes)), None
         except Exception as error:  # a model may fail in any way; the others must carry on
             return None, f"{type(error).__name__}: {error}"
 
 
-def _fitted(model: Any, task: _Task, X: Any, y: Any, n_samples: int, classes: NDArray[Any] | None) -> Any:
+def _fitted(model: Any, task: _Task, X: Any, y: Any, classes: NDArray[Any] | None) -> Any:
     if not len(task.train):
         raise ValueError("no rows to train on")
     rows = _span(task.train)
@@ -409,7 +463,7 @@ def _fitted(model: Any, task: _Task, X: Any, y: Any, n_samples: int, classes: ND
     if classes is not None and len(np.unique(y_train)) == 1:
         # Most classifiers refuse a single class; the answer is known without them.
         return DummyClassifier(strategy="prior").fit(X_train, y_train)
-    return model.fit(X_train, y_train, **_cut(task.fit_params, rows, n_samples))
+    return model.fit(X_train, y_train, **_cut(task.fit_params, rows, len(y)))
 
 
 def _gathered(

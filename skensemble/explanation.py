@@ -135,9 +135,9 @@ class Explanation:
         ValueError
             If the coverage is not tracked, or these are classes.
         """
-        at = self._tracked(coverage)
         if self.classes is not None:
             raise ValueError("interval is for numbers; the possible classes are in possible(coverage).")
+        at = self._tracked(coverage, "interval")
         return self.combined + self.limits[:, :, at] * [-1.0, 1.0]
 
     def possible(self, coverage: float = 0.9) -> NDArray[np.bool_]:
@@ -158,17 +158,17 @@ class Explanation:
         ValueError
             If the coverage is not tracked, or these are numbers.
         """
-        at = self._tracked(coverage)
         if self.classes is None:
             raise ValueError("possible is for classes; the interval of a number is in interval(coverage).")
-        if len(self.classes) == 1:
-            return np.ones(self.combined.shape, dtype=bool)
+        at = self._tracked(coverage, "possible")
         return within_margins(self.combined, self.limits[:, 0, at])
 
-    def _tracked(self, coverage: float) -> int:
+    def _tracked(self, coverage: float, owner: str) -> int:
         if coverage not in self.coverages:
+            beside = {"interval": "predict_interval", "possible": "predict_set"}[owner]
             raise ValueError(
-                f"coverage must be one of those that are tracked, {shown(self.coverages)}; got {shown(coverage)}."
+                f"coverage of {owner} must be one of those that are tracked, {shown(self.coverages)}; got "
+                f"{shown(coverage)}. {beside} knows what is between them."
             )
         return self.coverages.index(coverage)
 

@@ -24,6 +24,7 @@ LAYERS = {
         "_members",
         "_training",
         "combiners",
+        "compiled",
         "explanation",
         "intervals",
         "models",
@@ -49,7 +50,19 @@ LAYERS = {
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 
 # Loaded by those who need them, when they need them.
-HEAVY = {"xgboost", "lightgbm", "matplotlib", "polars", "skops", "hmmlearn", "jumpmodels"}
+HEAVY = {
+    "dask",
+    "distributed",
+    "hmmlearn",
+    "jumpmodels",
+    "lightgbm",
+    "matplotlib",
+    "onnx",
+    "onnxruntime",
+    "polars",
+    "skops",
+    "xgboost",
+}
 
 
 def files():
@@ -164,7 +177,12 @@ def test_a_family_keeps_its_inside_to_itself():
 
 
 @pytest.mark.parametrize(
-    ("libraries", "family"), [({"xgboost", "lightgbm"}, "models"), ({"hmmlearn", "jumpmodels"}, "regimes")]
+    ("libraries", "family"),
+    [
+        ({"xgboost", "lightgbm"}, "models"),
+        ({"hmmlearn", "jumpmodels"}, "regimes"),
+        ({"onnx", "onnxruntime"}, "compiled"),
+    ],
 )
 def test_only_one_family_knows_the_libraries_it_learns_by(libraries, family):
     users = {

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import __main__, speed
+from benchmarks import __main__, latency, speed
 from benchmarks.speed._contenders import MEMBERS, TASKS, Setting, contenders, table
 from benchmarks.speed._report import COMPARISONS, FULL_ROWS
 from benchmarks.speed._rounds import in_turns
@@ -31,6 +31,19 @@ def test_the_smallest_setting_runs_prints_and_keeps_every_measurement(tmp_path, 
     for word in ("command: python -m benchmarks speed --quick", "date", "scikit-learn", "cores"):
         assert word in printed
         assert f"# {word}" in path.read_text()
+
+
+def test_latency_runs_prints_its_targets_and_keeps_every_measurement(tmp_path, capsys):
+    path = tmp_path / "latency.csv"
+    latency.main(["--quick", "--save", str(path)])
+    printed = capsys.readouterr().out
+    kept = pd.read_csv(path, comment="#")
+    n_rows = kept[kept["what"] == "one row"].groupby("contender").size()
+    assert len(n_rows) == 8
+    assert (n_rows == latency.QUICK.rounds * latency.QUICK.rows).all()
+    assert (kept["value"] > 0).all()
+    for line in ("compiled predict, packed  ", "at least 60 times as fast", "at most 1.05 times as long"):
+        assert line in printed
 
 
 @pytest.mark.parametrize(("task", "kind"), list(product(TASKS, MEMBERS)))

@@ -6,9 +6,10 @@ from copy import deepcopy
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDClassifier
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -16,7 +17,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor, walk_forward
+from skensemble.combiners import Stacking
 from skensemble.datasets import load_sp500, make_regime_classification
+from skensemble.explanation import joined
+from skensemble.performance import wilson_interval
 
 N = 400
 COVERAGES = np.array([0.5, 0.8, 0.9, 0.95])
@@ -92,17 +96,23 @@ def test_sets_hold_the_likeliest_class_and_grow_with_the_coverage(combiner):
 
 
 def test_other_coverages_may_be_asked_for():
-    model, (X, _, regimes) = fitted(coverages=(0.5, 0.99))
+    model, (X, _, _) = fitted(coverages=(0.5, 0.99))
     assert model.intervals_.coverages == (0.5, 0.99)
     assert model.explain(X[200:203]).limits.shape == (3, 2, 2)
     wide, wider = (np.ptp(model.predict_interval(X[200:201], coverage=c)) for c in (0.5, 0.99))
     assert wider > 2 * wide
-    with pytest.raises(ValueError, match=r"must be at most 0.95, the largest that is tracked; got 0.97.*coverages"):
-        fitted()[0].predict_interval(X[200:201], regimes=regimes[200:201], coverage=0.97)
-    with pytest.raises(ValueError, match="coverages of AdaptiveIntervals must be numbers between 0 and 1"):
-        fitted(coverages=(0.9, 0.5))
-    with pytest.raises(ValueError, match="coverage of AdaptiveIntervals must be a number above 0"):
-        model.predict_interval(X[200:201], coverage=0)
+
+
+@every_task
+def test_a_coverage_that_makes_no_sense_gets_a_sentence_that_names_who_was_asked(classes):
+    model, (X, _, _) = fitted(classes=classes)
+    name = "predict_set" if classes else "predict_interval"
+    with pytest.raises(ValueError, match=rf"coverage of {name} must be at most 0.95, .*tracked; got 0.97.*coverages"):
+        getattr(model, name)(X[200:201], coverage=0.97)
+    with pytest.raises(ValueError, match=f"coverage of {name} must be a number above 0; got 0"):
+        getattr(model, name)(X[200:201], coverage=0)
+    with pytest.raises(ValueError, match=rf"coverages of {type(model).__name__} must be numbers .*got \(0.9, 0.5\)"):
+        fitted(classes=classes, coverages=(0.9, 0.5))
 
 
 @every_task
@@ -131,9 +141,11 @@ class Odd(ClassifierMixin, BaseEstimator):
 
 
 @every_combiner
-def test_probabilities_that_are_none_sink_nobody(combiner):
+@pytest.mark.parametrize("calibrate", [False, True])
+def test_probabilities_that_are_none_sink_nobody(combiner, calibrate):
     X, y, regimes = made(classes=True)
-    model = RegimeAwareEnsembleClassifier([("odd", Odd()), ("odder", Odd())], combiner=combiner, cv=2)
+    models = [("odd", Odd()), ("odder", Odd())]
+    model = RegimeAwareEnsembleClassifier(models, combiner=combiner, cv=2, calibrate=calibrate)
     model.fit(X[:200], y[:200], regimes=regimes[:200]).partial_update(X[200:], y[200:], regimes=regimes[200:])
     assert ((model.explain(X).confidence >= 0) & (model.explain(X).confidence <= 1)).all()
     assert model.predict_set(X).any(axis=1).all()
@@ -144,8 +156,55 @@ def test_one_class_alone_is_certain(combiner):
     X, _, _ = made()
     model = RegimeAwareEnsembleClassifier([("prior", DummyClassifier())], combiner=combiner, cv=2, calibrate=True)
     model.fit(X[:100], np.full(100, "up")).partial_update(X[100:110], np.full(10, "up"))
+    assert model.sets_.coverage_frame()["realised"].tolist() == [1.0] * 4
     assert model.predict_set(X[:3]).tolist() == [[True]] * 3
     assert model.explain(X[:3]).possible(0.9).tolist() == [[True]] * 3
+
+
+@every_combiner
+@pytest.mark.parametrize("calibrate", [False, True])
+def test_one_class_at_first_and_others_later(combiner, calibrate):
+    X, _, regimes = made()
+    y = pd.Series(np.random.RandomState(0).choice(["down", "up"], N), X.index)
+    y[:100] = "up"
+    model = RegimeAwareEnsembleClassifier(
+        [("tree", DecisionTreeClassifier(max_depth=2)), ("prior", DummyClassifier())],
+        combiner=combiner,
+        cv=2,
+        calibrate=calibrate,
+        warm_start=True,
+    )
+    model.fit(X[:80], y[:80], regimes=regimes[:80])
+    early = model.explain(X[80:120], regimes=regimes[80:120])
+    assert early.limits.shape == (40, 1, 4)
+    model.partial_update(predictions=early[:20], y=y[80:100])
+    with pytest.raises(ValueError, match=r"holds the class 'down', which fit has not seen; .* \['up'\]. Fit again"):
+        model.partial_update(X[100:120], y[100:120], regimes=regimes[100:120])
+    with pytest.warns(UserWarning, match="classes were"):
+        model.fit(X[:100], y[:100].where(np.arange(100) % 3 > 0, "down"), regimes=regimes[:100])
+    model.partial_update(predictions=early[20:], y=y[100:120])
+    model.partial_update(X[120:200], y[120:200], regimes=regimes[120:200])
+    model.fit(X[:300], y[:300], regimes=regimes[:300])
+    # Nothing was said of the other class, so that it was outside of every set.
+    late = model.explain(X[300:320], regimes=regimes[300:320])
+    both = joined([early, late])
+    assert both.classes == ("down", "up")
+    assert both.limits.shape == (60, 1, 4)
+    np.testing.assert_array_equal(both.possible(0.9)[:40], [[False, True]] * 40)
+    np.testing.assert_array_equal(both.possible(0.9)[40:], late.possible(0.9))
+
+
+def test_a_walk_from_one_class_to_three_and_back():
+    X, _, regimes = made()
+    y = pd.Series(np.random.RandomState(0).choice(["down", "flat", "up"], N), X.index)
+    y[:150], y[250:] = "up", "down"
+    models = [("tree", DecisionTreeClassifier(max_depth=2)), ("prior", DummyClassifier())]
+    model = RegimeAwareEnsembleClassifier(models, cv=2, calibrate=True, warm_start=True)
+    with pytest.warns(UserWarning, match="classes were"):
+        walk = walk_forward(model, X, y, regimes=regimes, initial=100, refit_every=50, window=100)
+    sets = next(iter(walk.explanations.values())).possible(0.9)
+    assert sets.shape == (300, 3)
+    assert sets[:50].tolist() == [[False, False, True]] * 50
 
 
 # What is learned.
@@ -215,13 +274,26 @@ def test_a_retrain_keeps_the_record_and_follows_the_regimes(classes):
     assert rows[2] == 20
 
 
-def test_other_coverages_start_a_new_record_and_old_statements_are_judged_anew():
+@every_task
+@every_combiner
+def test_other_coverages_are_learned_from_the_folds_of_the_retrain(combiner, classes):
+    model, (X, y, regimes) = fitted(combiner, classes, warm_start=True)
+    model.partial_update(X[200:210], y[200:210], regimes=regimes[200:210])
+    n_right, now = model.confidence_.n_rows[-1], {"regimes": regimes[:210]}
+    model.set_params(coverages=(0.6, 0.9)).fit(X[:210], y[:210], **now)
+    assert record(model)[0] == record(clone(model).fit(X[:210], y[:210], **now))[0]
+    # How often sides are right has nothing to do with it.
+    assert model.confidence_.n_rows[-1] == n_right
+    # The same coverages in other words are the same.
+    bounds = record(model)[0]
+    assert record(model.set_params(coverages=[0.6, 0.9]).fit(X[:210], y[:210], **now))[0] == bounds
+    assert len(model.out_of_fold_.rows) == 0
+
+
+def test_statements_of_other_coverages_are_judged_anew():
     model, (X, y, regimes) = fitted(warm_start=True)
     said = model.explain(X[200:210], regimes=regimes[200:210])
     model.set_params(coverages=(0.6, 0.9)).fit(X[:200], y[:200], regimes=regimes[:200])
-    assert model.intervals_.coverages == (0.6, 0.9)
-    assert np.isinf(model.predict_interval(X[200:201])).all()
-    model.partial_update(X[210:220], y[210:220])
     n = model.intervals_.n_rows[-1]
     model.partial_update(predictions=said, y=y[200:210])
     assert model.intervals_.n_rows[-1] == n + 10
@@ -301,6 +373,16 @@ def test_confidence_of_classes_comes_true_by_regime():
     assert own.loc["pooled", "right_low"] < own.loc["pooled", "confidence"] < own.loc["pooled", "right_high"]
     assert own.loc["R0", "n_confidence"] + own.loc["R1", "n_confidence"] == own.loc["pooled", "n_confidence"]
     assert report.query("performer == 'line'")["confidence"].isna().all()
+
+
+def test_outcomes_that_share_their_days_say_less_about_how_often_it_was_right():
+    X, y, regimes = made()
+    model = ensemble(label_horizon=4).fit(X, y, regimes=regimes)
+    report = model.performance_report().query("performer == 'ensemble' and window == 'lifetime'")
+    independent = report["n_confidence"] / 4
+    low, high = wilson_interval(report["right"] * independent, independent)
+    np.testing.assert_allclose(report["right_low"], low)
+    np.testing.assert_allclose(report["right_high"], high)
 
 
 class Bold(ClassifierMixin, BaseEstimator):
@@ -391,18 +473,167 @@ def test_calibration_knows_no_later_outcome():
     assert not np.array_equal(one.combined[~same], other.combined[~same])
 
 
-def test_calibration_survives_a_retrain_and_comes_with_one():
-    X, y, regimes = market()
-    models = [("bold", Bold())]
-    model = RegimeAwareEnsembleClassifier(models, combiner="dynamic", calibrate=True, warm_start=True)
-    model.fit(X[:900], y[:900], regimes=regimes[:900])
-    kept = model.calibration_
-    assert model.fit(X[:950], y[:950], regimes=regimes[:950]).calibration_ == kept
-    late = RegimeAwareEnsembleClassifier(models, combiner="dynamic", warm_start=True)
-    late.fit(X[:900], y[:900], regimes=regimes[:900]).set_params(calibrate=True)
-    assert late.fit(X[:900], y[:900], regimes=regimes[:900]).calibration_.slope < 1
+class Sharp(ClassifierMixin, BaseEstimator):
+    """Say as much as column "a" tells, as sharply as column "b" has it."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        return softmax(X[["b"]].to_numpy() * X[["a"]].to_numpy() * np.linspace(-1, 1, len(self.classes_)), axis=1)
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+def sharpness(*slopes, n=300, n_classes=2, seed=0):
+    """Stretches of n rows on which models are sharper than they should be by the factor of the stretch."""
+    rng = np.random.RandomState(seed)
+    b = np.repeat(slopes, n).astype(float)
+    index = pd.date_range("2023-01-01", periods=len(b))
+    X = pd.DataFrame({"a": 1.5 * rng.standard_normal(len(b)), "b": b}, index)
+    truth = softmax(X[["a"]].to_numpy() * np.linspace(-1, 1, n_classes), axis=1)
+    y = (np.log(truth) + rng.gumbel(size=truth.shape)).argmax(axis=1)
+    return X, pd.Series(y, index)
+
+
+def sharp(combiner="weighted_voting", names=("one", "other"), **params):
+    models = [(name, Sharp()) for name in names]
+    return RegimeAwareEnsembleClassifier(models, combiner=combiner, cv=4, calibrate=True, warm_start=True, **params)
+
+
+def n_known(model):
+    """Outcomes that calibration has learned from."""
+    return len(model.calibration_._rows.weights)
+
+
+@every_combiner
+def test_the_map_of_a_retrain_knows_what_has_come_true_since(combiner):
+    X, y = sharpness(3, 1, 1, 1)
+    model = sharp(combiner).fit(X[:300], y[:300])
+    first = model.calibration_
+    for start in range(300, 1200, 50):
+        now = slice(start, start + 50)
+        model.partial_update(predictions=model.explain(X[now]), y=y[now])
+        model.fit(X[: start + 50], y[: start + 50])
+    assert n_known(model) == first._rows.weights.size + 900
+    plain = model.combiner_.combine(model._ask_models(X[:5]), np.zeros((5, 0)))
+    if combiner != "stacking":
+        assert first.slope < 0.6
+        assert model.calibration_.slope == 1
+        np.testing.assert_array_equal(model.predict_proba(X[:5]), plain)
+
+
+def test_a_map_that_does_not_pay_any_more_is_dropped_before_the_next_retrain():
+    X, y = sharpness(3, 0.4)
+    model = sharp().fit(X[:300], y[:300])
+    taught = model.calibration_.slope
+    assert taught < 0.6
+    model.partial_update(X[300:], y[300:])
+    assert model.calibration_.slope == 1
+    assert model.fit(X[:300], y[:300]).calibration_.slope == 1
+
+
+def walked(*slopes):
+    """Losses, calibrated and plain, of a walk over the stretches after the first."""
+    X, y = sharpness(*slopes, n=400)
+    rivals = {"calibrated": sharp("dynamic"), "plain": sharp("dynamic").set_params(calibrate=False)}
+    losses = walk_forward(rivals, X, y, initial=400, refit_every=80).losses
+    return losses["calibrated"], losses["plain"]
+
+
+def test_a_walk_drops_a_map_soon_after_it_has_stopped_to_pay():
+    calibrated, plain = walked(2, 1, 1)
+    assert (calibrated[:20] != plain[:20]).all()
+    assert (calibrated[100:] == plain[100:]).all()
+    assert calibrated.mean() < plain.mean() * 1.02
+
+
+def test_a_walk_takes_up_a_map_that_has_begun_to_pay():
+    calibrated, plain = walked(1, 2, 2)
+    assert (calibrated[:50] == plain[:50]).all()
+    assert calibrated.mean() < plain.mean() * 0.95
+
+
+@every_combiner
+def test_calibrated_rows_at_once_are_calibrated_rows_one_by_one(combiner):
+    X, y = sharpness(3, 0.5)
+    model = sharp(combiner).fit(X[:300], y[:300])
+    at_once = deepcopy(model).partial_update(X[300:], y[300:])
+    for row in range(300, 600):
+        model.partial_update(X[row : row + 1], y[row : row + 1])
+    assert model.calibration_ == at_once.calibration_
+    assert record(model) == record(at_once)
+    assert model.ledger_ == at_once.ledger_
+
+
+@pytest.mark.parametrize("combiner", ["weighted_voting", "dynamic"])
+def test_no_row_is_learned_from_twice(combiner):
+    X, y = sharpness(3, 3)
+    model = sharp(combiner).fit(X[:300], y[:300])
+    out_of_fold = len(model.out_of_fold_.rows)
+    assert n_known(model) == out_of_fold
+    # A retrain without news learns the same map from the same rows.
+    first = model.calibration_
+    assert model.fit(X[:300], y[:300]).calibration_ == first
+    assert len(model.out_of_fold_.rows) == 0
+    model.partial_update(X[300:400], y[300:400])
+    assert n_known(model) == out_of_fold + 100
+    # 400 to 450 are news to this one, and come from its folds.
+    model.fit(X[:450], y[:450])
+    assert n_known(model) == out_of_fold + 150
+    assert model.calibration_.slope != first.slope
+    # A new model brings all folds with it, but what the ensemble had said of them is on record.
+    model.set_params(estimators=[(name, Sharp()) for name in ("one", "other", "new")]).fit(X[:450], y[:450])
+    assert len(model.out_of_fold_.rows) > 300
+    assert n_known(model) == out_of_fold + 150
+    with pytest.warns(UserWarning, match="without times"):
+        model.fit(X.reset_index(drop=True), y.reset_index(drop=True))
+    assert n_known(model) == out_of_fold + 150
+
+
+def test_calibration_comes_goes_and_starts_anew():
+    X, y = sharpness(3, 3)
+    model = sharp("dynamic").set_params(calibrate=False).fit(X[:300], y[:300])
+    assert model.calibration_ is None
+    model.partial_update(X[300:400], y[300:400])
+    # All folds are asked what the ensemble would have said.
+    late = deepcopy(model).set_params(calibrate=True).fit(X[:400], y[:400])
+    assert n_known(late) == len(late.out_of_fold_.rows) == 400 - late.n_excluded_
+    assert late.calibration_.slope < 0.6
+    assert late.set_params(calibrate=False).fit(X[:400], y[:400]).calibration_ is None
+    # How sharp another combiner is, nobody knows.
+    other = deepcopy(late).set_params(calibrate=True).fit(X[:400], y[:400])
+    other.set_params(combiner="weighted_voting").fit(X[:300], y[:300])
+    assert other.calibration_ == sharp().fit(X[:300], y[:300]).calibration_
+    # And so it is with other classes.
+    with pytest.warns(UserWarning, match="classes were"):
+        other.fit(X[:300], y[:300].replace({0: "down", 1: "up"}))
+    assert n_known(other) == len(other.out_of_fold_.rows)
+    assert clone(other).fit(X[:300], y[:300]).calibration_ == sharp().fit(X[:300], y[:300]).calibration_
     with pytest.raises(ValueError, match="calibrate of RegimeAwareEnsembleClassifier must be True or False; got 'yes'"):
         clone(model).set_params(calibrate="yes").fit(X, y)
+
+
+def test_a_pickle_knows_the_calibration_and_goes_on_from_it():
+    X, y = sharpness(3, 1, 0.5)
+    model = sharp("dynamic").fit(X[:300], y[:300]).partial_update(X[300:400], y[300:400])
+    again = pickle.loads(pickle.dumps(model))
+    for each in (model, again):
+        each.partial_update(X[400:500], y[400:500]).fit(X[:600], y[:600])
+    assert model.calibration_ == again.calibration_
+    np.testing.assert_array_equal(model.predict_proba(X), again.predict_proba(X))
+
+
+def test_an_explanation_without_features_tells_stacking_with_features_nothing():
+    X, y = sharpness(3, 3)
+    final = SGDClassifier(loss="log_loss", random_state=0)
+    model = sharp(Stacking(final, passthrough=True)).fit(X[:300], y[:300])
+    before = model.calibration_
+    with pytest.warns(UserWarning, match="passthrough"):
+        model.partial_update(predictions=model.explain(X[300:]), y=y[300:])
+    assert model.calibration_ == before
 
 
 def test_in_a_search_and_behind_a_scaler():

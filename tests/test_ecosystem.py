@@ -724,6 +724,32 @@ def test_skops_round_trip(task, combiner):
 
 
 @both_tasks
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Paris"])
+def test_what_was_trained_on_times_survives_skops_and_goes_on(task, zone):
+    X, y = problem(task)
+    X = X.set_index(pd.date_range("2024-01-01 09:30:00.123456789", periods=len(X), freq="h", tz=zone))
+    y = pd.Series(np.asarray(y), X.index)
+    models = [small(name, task) for name in ("xgboost", "lightgbm", model_names(task)[2])]
+    ensemble = ENSEMBLES[task](models, combiner="dynamic", cv=2, warm_start=True, random_state=0)
+    if task == "classifier":
+        ensemble.set_params(calibrate=True)
+    half, most = len(X) // 2, len(X) - 10
+    ensemble.fit(X[:half], y[:half]).partial_update(X[half:most], y[half:most])
+    dumped = skops_io.dumps(ensemble)
+    trusted = skops_io.get_untrusted_types(data=dumped)
+    assert {name for name in trusted if not name.startswith(("skensemble.", "sklearn."))} <= TRUSTED
+    copied = skops_io.loads(dumped, trusted=trusted)
+    for name, at in (("trained_until_", half - 1), ("learned_until_", most - 1)):
+        assert getattr(copied, name) == getattr(pickle.loads(pickle.dumps(ensemble)), name) == X.index[at]
+    for each in (ensemble, copied):
+        each.partial_update(X[most:], y[most:]).fit(X, y)
+    assert answer(copied, X).tobytes() == answer(ensemble, X).tobytes()
+    assert copied.ledger_ == ensemble.ledger_
+    with pytest.raises(ValueError, match="time zone"):
+        copied.fit(X.set_index(X.index.tz_localize("UTC" if zone is None else None)), y.to_numpy())
+
+
+@both_tasks
 def test_a_clone_is_unfitted_and_fits_to_the_same_bits(task):
     X, y = problem(task)
     ensemble = small_default(task).fit(X, y)

@@ -261,7 +261,9 @@ def test_many_predictions_are_counted(data):
 def test_the_interval_reaches_as_far_as_was_stated():
     np.testing.assert_array_equal(record().interval(0.9), [[0.5, 6.5]])
     np.testing.assert_array_equal(record().interval(0.5), [[1.5, 5.5]])
-    with pytest.raises(ValueError, match=r"coverage must be one of those that are tracked, \(0.5, 0.9\); got 0.8"):
+    with pytest.raises(
+        ValueError, match=r"coverage of interval must be .*tracked, \(0.5, 0.9\); got 0.8. predict_interval"
+    ):
         record().interval(0.8)
     with pytest.raises(ValueError, match="possible is for classes"):
         record().possible(0.9)
@@ -271,6 +273,8 @@ def test_possible_are_the_classes_within_the_margin():
     said = record(combined=np.array([[0.6, 0.3, 0.1]]), classes=(1, 2, 3), limits=np.array([[[0.1, 1.0]]]))
     np.testing.assert_array_equal(said.possible(0.5), [[True, False, False]])
     np.testing.assert_array_equal(said.possible(0.9), [[True, True, False]])
+    with pytest.raises(ValueError, match=r"coverage of possible must be .*tracked, \(0.5, 0.9\); got 0.8. predict_set"):
+        said.possible(0.8)
     with pytest.raises(ValueError, match="interval is for numbers"):
         said.interval(0.9)
 

@@ -136,6 +136,31 @@ def test_scores_of_a_group_are_measured_by_its_own_outcomes():
         assert report.loc[("line", asset), "score"] == pytest.approx(1 - loss / y.iloc[own].var(ddof=0))
 
 
+def test_hundreds_of_assets_at_one_timestamp():
+    """More labels than half of the rows: of regimes that would be a measurement, of assets it is a day."""
+    n_assets, n_days = 120, 8
+    days = pd.bdate_range("2024-01-01", periods=n_days).repeat(n_assets)
+    X = pd.DataFrame(np.random.RandomState(0).standard_normal((len(days), 2)), columns=["a", "b"], index=days)
+    y, groups = X["a"], np.tile([f"{number:03d}" for number in range(n_assets)], n_days)
+    then, now = slice(0, 6 * n_assets), slice(6 * n_assets, None)
+    fitted = ensemble().fit(X[then], y[then], groups=groups[then])
+    at_once = clone_fitted(fitted).partial_update(X[now], y[now], groups=groups[now])
+    for day in (6, 7):
+        rows = slice(day * n_assets, (day + 1) * n_assets)
+        fitted.partial_update(X[rows], y[rows], groups=groups[rows])
+    assert fitted.group_ledger_ == at_once.group_ledger_
+    np.testing.assert_array_equal(fitted._group_moments, at_once._group_moments)
+    assert fitted.group_ledger_.regimes == tuple(groups[:n_assets])
+    counts = lifetime(fitted.group_ledger_)["n"]
+    assert counts["pooled"] == counts[:-1].sum()
+
+
+def test_no_group_may_have_the_name_of_all():
+    X, y, groups = panel()
+    with pytest.raises(ValueError, match="groups holds the label 'pooled', which names the answer for all groups"):
+        ensemble().fit(X, y, groups=groups.replace("AAA", "pooled"))
+
+
 def test_groups_come_and_the_record_of_each_survives_a_retrain():
     X, y, groups = panel()
     fitted = ensemble(warm_start=True).fit(X[:80], y[:80], groups=groups[:80])

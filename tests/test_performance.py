@@ -1,6 +1,7 @@
 """The ledger says what plain arithmetic on the whole history says, however the history arrived."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -9,16 +10,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from skensemble.performance import Ledger, mean_interval, sharpe_interval, trade_outcomes, wilson_interval
+from skensemble.performance import (
+    Ledger,
+    effective_number,
+    mean_interval,
+    performance_figures,
+    sharpe_interval,
+    trade_outcomes,
+    wilson_interval,
+)
 
 MODELS = ["ridge", "forest", "boost"]
 REGIMES = ["calm", "wild"]
 LOOKBACK = 20
 CHANNELS = ("losses", "wins", "profits_bps", "agreements")
+# What is a sum of weights, and so has their scale.
+SUMS = ["n", "won", "lost", "n_trades", "drawdown_bps", "n_agreement"]
 
 
 def history(n, *, seed=0, soft=False, asleep=0.2, models=MODELS, regimes=REGIMES):
-    """Rows as an ensemble would hand them over; some models asleep, some regimes unknown."""
+    """Rows as an ensemble would hand them over; some models asleep or without a trade, some regimes unknown."""
     rng = np.random.default_rng(seed)
     n_performers = len(models) + 3
     profits = 3 + 20 * rng.standard_t(4, size=(n, n_performers))
@@ -29,7 +40,8 @@ def history(n, *, seed=0, soft=False, asleep=0.2, models=MODELS, regimes=REGIMES
         "profits_bps": profits,
         "agreements": rng.integers(0, 2, size=(n, n_performers)).astype(float),
     }
-    sleeping = rng.random((n, n_performers)) < asleep
+    flat, sleeping = rng.random((n, n_performers)) < 0.3, rng.random((n, n_performers)) < asleep
+    table["wins"][flat] = table["profits_bps"][flat] = np.nan
     for values in table.values():
         values[sleeping] = np.nan
     shared = rng.normal(size=(n, 1))
@@ -83,10 +95,15 @@ def plain_figures(outcomes):
         "sharpe_low": sharpe - half,
         "sharpe_high": sharpe + half,
     }
-    annual = {name.replace("sharpe", "sharpe_annual"): figures[name] * np.sqrt(252) for name in [*figures][-3:]}
+    # A year holds days without a trade, too.
+    daily = outcomes["profits_bps"][outcomes["losses"].notna()].fillna(0.0)
+    ratio = daily.mean() / daily.std()
+    low, high = sharpe_interval(ratio, len(daily), stats.skew(daily), stats.kurtosis(daily, fisher=False))
     return {
         **figures,
-        **annual,
+        "sharpe_annual": ratio * np.sqrt(252),
+        "sharpe_annual_low": low * np.sqrt(252),
+        "sharpe_annual_high": high * np.sqrt(252),
         "drawdown_bps": (path.cummax() - path).max(),
         "n_agreement": outcomes["agreements"].notna().sum(),
         "agreement": outcomes["agreements"].mean(),
@@ -140,16 +157,21 @@ def test_soft_memberships_and_sample_weights_weigh_every_figure():
             known = np.isfinite(rows["losses"][:, column]) & (share > 0)
             weight = (share * sample_weight)[known]
             loss, profit, win = (rows[name][known, column] for name in ("losses", "profits_bps", "wins"))
-            n, mean = weight.sum(), np.average(profit, weights=weight)
-            std = np.sqrt(np.sum(weight * (profit - mean) ** 2) / (n - 1))
-            level = np.cumsum(weight * profit)
+            traded, profit = weight[np.isfinite(profit)], profit[np.isfinite(profit)]
+            n, n_trades, mean = weight.sum(), traded.sum(), np.average(profit, weights=traded)
+            spare = n_trades - (traded**2).sum() / n_trades
+            std = np.sqrt(np.sum(traded * (profit - mean) ** 2) / spare)
+            level = np.cumsum(traded * profit)
+            independent = n_trades**2 / (traded**2).sum()
             found = cell(ledger, performer, regime)
             expected = {
                 "n": n,
                 "loss": np.average(loss, weights=weight),
                 "won": weight[win == 1].sum(),
                 "lost": weight[win == 0].sum(),
+                "n_trades": n_trades,
                 "profit_bps": mean,
+                "profit_bps_low": mean_interval(mean, std, independent)[0],
                 "sharpe": mean / std,
                 "drawdown_bps": np.max(np.maximum.accumulate(np.maximum(level, 0)) - level),
             }
@@ -158,14 +180,51 @@ def test_soft_memberships_and_sample_weights_weigh_every_figure():
             )
 
 
-def test_an_integer_weight_is_that_many_rows():
+def test_sums_and_means_of_an_integer_weight_are_those_of_that_many_rows():
+    """Not the intervals: a row that counts three times is still one outcome."""
     rows = history(40)
     weight = np.arange(40) % 3
     weighted = new_ledger().updated(**rows, sample_weight=weight)
     repeated = new_ledger().updated(**{name: np.repeat(values, weight, axis=0) for name, values in rows.items()})
-    columns = [name for name in weighted.frame() if name not in ("performer", "regime", "window")]
+    columns = [*SUMS, "loss", "win_rate", "profit_bps", "agreement"]
     lifetimes = [ledger.frame().query("window == 'lifetime'")[columns] for ledger in (weighted, repeated)]
     np.testing.assert_allclose(*lifetimes, rtol=1e-10, atol=1e-12)
+
+
+def test_intervals_are_those_of_the_effective_number():
+    """Three rows of weight 1 and one of weight 3 tell as much as 6² / 12 = 3 outcomes."""
+    assert effective_number(6, 12) == 3
+    profits = np.array([20.0, -10, 20, 10])
+    ledger = Ledger(["ridge"], []).updated(
+        np.empty((4, 0)),
+        wins=np.repeat([[1], [0], [1], [1]], 4, axis=1),
+        profits_bps=np.repeat(profits[:, None], 4, axis=1),
+        sample_weight=[1, 1, 1, 3],
+    )
+    found = cell(ledger, "ridge")
+    assert (found["won"], found["lost"]) == (5, 1)
+    np.testing.assert_allclose(found[["win_rate_low", "win_rate_high"]].tolist(), wilson_interval(2.5, 3))
+    # Weighted mean 10; squares of 10, -20, 10, 0 add up to 600, and the sum of weights less 12 / 6 is 4.
+    assert found["profit_bps"] == 10
+    np.testing.assert_allclose(
+        found[["profit_bps_low", "profit_bps_high"]].tolist(), mean_interval(10, np.sqrt(150), 3)
+    )
+    assert found["sharpe"] == pytest.approx(10 / np.sqrt(150))
+
+
+@settings(deadline=None, max_examples=50, derandomize=True)
+@given(seed=st.integers(0, 1_000), soft=st.booleans(), scale=st.floats(1e-6, 1e6), overlap=st.sampled_from([1, 2.5]))
+def test_the_scale_of_the_weights_tells_nothing(seed, soft, scale, overlap):
+    rows = history(120, seed=seed, soft=soft)
+    weight = np.random.default_rng(seed).choice([0.0, 0.5, 1.0, 3.0], size=120)
+    plain, scaled = (new_ledger(overlap=overlap).updated(**rows, sample_weight=w) for w in (weight, scale * weight))
+    for one, other in (
+        (plain.frame(), scaled.frame()),
+        (plain.error_correlations(), scaled.error_correlations()),
+    ):
+        sums = [name for name in one if name in SUMS]
+        np.testing.assert_allclose(other[sums], scale * one[sums], rtol=1e-9)
+        pd.testing.assert_frame_equal(other.drop(columns=sums), one.drop(columns=sums), rtol=1e-9, atol=1e-12)
 
 
 def test_a_row_of_weight_zero_is_a_row_left_out():
@@ -195,6 +254,162 @@ def test_hand_numbers():
     assert calm["drawdown_bps"] == 10
     assert pooled["drawdown_bps"] == 10
     assert pooled["agreement"] == 0.75
+
+
+def test_a_year_holds_days_without_a_trade():
+    """Of trades of 30, -10 and 40 in six outcomes; with three zeros the mean is 10 and squares add up to 2000."""
+    nan = np.nan
+    ledger = Ledger(["ridge"], [], periods_per_year=252).updated(
+        np.empty((6, 0)),
+        losses=np.ones((6, 4)),
+        profits_bps=np.repeat([[30], [nan], [-10], [nan], [nan], [40]], 4, axis=1),
+    )
+    found = cell(ledger, "ridge")
+    assert (found["n"], found["n_trades"], found["profit_bps"]) == (6, 3, 20)
+    assert found["sharpe"] == pytest.approx(20 / np.sqrt(700))
+    annual = np.sqrt(252)
+    assert found["sharpe_annual"] == pytest.approx(annual * 10 / np.sqrt(2000 / 5))
+    daily = [30, 0, -10, 0, 0, 40]
+    low, high = sharpe_interval(10 / 20, 6, stats.skew(daily), stats.kurtosis(daily, fisher=False))
+    assert (found["sharpe_annual_low"], found["sharpe_annual_high"]) == pytest.approx((annual * low, annual * high))
+
+
+def test_who_trades_on_every_tenth_day_has_a_tenth_of_the_trades_in_a_year():
+    rng = np.random.default_rng(0)
+    profits = np.full((20_000, 4), np.nan)
+    profits[::10] = 0.05 + rng.normal(size=(2_000, 1))
+    ledger = Ledger(["ridge"], [], periods_per_year=250)
+    found = cell(ledger.updated(np.empty((20_000, 0)), losses=np.ones((20_000, 4)), profits_bps=profits), "ridge")
+    assert found["sharpe_annual"] == pytest.approx(np.sqrt(25) * found["sharpe"], rel=0.01)
+    # Trades alone, of which nobody knows how many days had none, are a year of trades.
+    alone = cell(ledger.updated(np.empty((2_000, 0)), profits_bps=profits[::10]), "ridge")
+    assert alone["sharpe_annual"] == pytest.approx(np.sqrt(250) * alone["sharpe"])
+
+
+def test_a_year_of_trades_holds_no_outcomes_that_nobody_could_trade_on():
+    """Two years of errors out of fold, and then the first trades: nobody has been out of the market for two years."""
+    profits = np.random.default_rng(0).normal(5, 50, size=(100, 1)).repeat(4, axis=1)
+    trades, nothing = {"profits_bps": profits}, np.full((50, 4), np.nan)
+    ledger = Ledger(["ridge"], [], periods_per_year=252).updated(np.empty((500, 0)), losses=np.ones((500, 4)))
+    found = cell(ledger.updated(np.empty((100, 0)), **trades), "ridge")
+    assert (found["n"], found["n_trades"]) == (500, 100)
+    assert found["sharpe_annual"] == pytest.approx(np.sqrt(252) * found["sharpe"])
+    # Who was asleep was not out of the market either.
+    asleep = ledger.updated(np.empty((50, 0)), losses=nothing, profits_bps=nothing).updated(
+        np.empty((100, 0)), **trades
+    )
+    assert cell(asleep, "ridge")["sharpe_annual"] == pytest.approx(found["sharpe_annual"])
+    flat = ledger.updated(np.empty((50, 0)), losses=np.ones((50, 4)), profits_bps=nothing)
+    daily = np.append(profits[:, 0], np.zeros(50))
+    found = cell(flat.updated(np.empty((100, 0)), **trades), "ridge")
+    assert found["sharpe_annual"] == pytest.approx(np.sqrt(252) * daily.mean() / daily.std(ddof=1))
+
+
+# Outcomes that share their days.
+
+
+def test_overlapping_outcomes_are_as_many_as_there_are_apart():
+    rows = history(200)
+    alone, shared = (new_ledger(overlap=overlap).updated(**rows) for overlap in (1, 4))
+    for performer in alone.performers:
+        one, other = cell(alone, performer, "calm"), cell(shared, performer, "calm")
+        for same in (*SUMS, "loss", "win_rate", "profit_bps", "sharpe", "agreement"):
+            assert one[same] == other[same]
+        n_sides, n_trades = (one["won"] + one["lost"]) / 4, one["n_trades"] / 4
+        bounds = wilson_interval(one["win_rate"] * n_sides, n_sides)
+        assert other[["win_rate_low", "win_rate_high"]].tolist() == pytest.approx(bounds)
+        std = one["profit_bps"] / one["sharpe"]
+        bounds = mean_interval(one["profit_bps"], std, n_trades)
+        assert other[["profit_bps_low", "profit_bps_high"]].tolist() == pytest.approx(bounds)
+        for name in ("sharpe", "sharpe_annual"):
+            wide, narrow = (each[name + "_high"] - each[name + "_low"] for each in (other, one))
+            assert wide == pytest.approx(2 * narrow if name == "sharpe" else narrow)
+        assert other["sharpe_annual"] == pytest.approx(one["sharpe_annual"] / 2)
+    n = alone.error_correlations()["n"]
+    widths = [
+        np.arctanh(ledger.error_correlations()["high"]) - np.arctanh(ledger.error_correlations()["low"])
+        for ledger in (alone, shared)
+    ]
+    np.testing.assert_allclose(widths[1] / widths[0], np.sqrt((n - 3) / (n / 4 - 3)))
+
+
+def test_the_overlap_stays_with_the_record():
+    ledger = new_ledger(overlap=5)
+    assert ledger.reindexed(["ridge"], []).overlap == 5
+    assert (ledger + ledger).overlap == 5
+    assert ledger != new_ledger()
+
+
+def test_intervals_of_overlapping_outcomes_hold_the_truth_about_as_often_as_they_say():
+    """Sums of five days on daily rows, 400 streams whose true mean is 0: without the overlap three in eight miss it."""
+    days = np.random.default_rng(0).normal(size=(504, 400))
+    weeks = np.lib.stride_tricks.sliding_window_view(days, 5, axis=0).sum(axis=-1)
+    misses = {}
+    for overlap in (1, 5):
+        found = performance_figures(np.zeros((500, 0)), np.ones_like(weeks), profits_bps=weeks, overlap=overlap)
+        for name in ("sharpe", "profit_bps"):
+            misses[name, overlap] = (found[f"{name}_low"] * found[f"{name}_high"] > 0).mean()
+        won = performance_figures(np.zeros((500, 0)), weeks, wins=weeks > 0, overlap=overlap)
+        misses["win_rate", overlap] = ((won["win_rate_low"] > 0.5) | (won["win_rate_high"] < 0.5)).mean()
+    assert 0.03 < misses["sharpe", 5] < 0.08
+    assert 0.03 < misses["profit_bps", 5] < 0.08
+    # Signs share less than sums do.
+    assert misses["win_rate", 5] < 0.05
+    assert min(misses[name, 1] for name in ("sharpe", "profit_bps", "win_rate")) > 0.25
+
+
+def test_a_year_of_overlapping_outcomes_is_a_year_of_days():
+    days = np.random.default_rng(1).normal(0.06, 1.0, size=(10_000, 1))
+    weeks = np.lib.stride_tricks.sliding_window_view(days, 5, axis=0).sum(axis=-1)
+    of_days, of_weeks = (
+        performance_figures(
+            np.zeros((len(profits), 0)), profits, profits_bps=profits, periods_per_year=252, overlap=overlap
+        )["sharpe_annual"].item()
+        for profits, overlap in ((days, 1), (weeks, 5))
+    )
+    assert of_weeks == pytest.approx(of_days, rel=0.05)
+    assert 0.7 < of_days < 1.3
+
+
+# Rows of one regime each.
+
+
+@settings(deadline=None, max_examples=30, derandomize=True)
+@given(seed=st.integers(0, 1_000), cut=st.integers(0, 300), weighted=st.booleans())
+def test_positions_of_regimes_are_memberships_to_the_bit(seed, cut, weighted):
+    rng = np.random.default_rng(seed)
+    regimes = [f"asset {number}" for number in range(40)]
+    rows = history(300, seed=seed, regimes=regimes)
+    positions = np.where(rows["memberships"].any(axis=1), rows["memberships"].argmax(axis=1), -1)
+    weight = rng.choice([0.0, 0.5, 1.0], size=300) if weighted else np.ones(300)
+    start = Ledger(MODELS, regimes, lookback=3)
+    one = start.updated(**rows, sample_weight=weight)
+    other = start
+    for part_of in (slice(cut), slice(cut, None)):
+        values = {name: each[part_of] for name, each in rows.items()} | {"memberships": positions[part_of]}
+        other = other.updated(**values, sample_weight=weight[part_of])
+    assert one == other
+    moved = [regimes[20], "new", *regimes[:10]]
+    pd.testing.assert_frame_equal(
+        one.reindexed(MODELS, moved).frame(), other.reindexed(MODELS, moved).frame(), check_exact=True
+    )
+    assert one.reindexed(MODELS, moved).updated(**history(5, regimes=moved)) == other.reindexed(MODELS, moved).updated(
+        **history(5, regimes=moved)
+    )
+
+
+def test_many_regimes_cost_what_their_rows_cost():
+    n, n_assets = 20_000, 1_000
+    ledger = Ledger(["ridge"], range(n_assets), lookback=1)
+    losses = np.ones((n, 4))
+    tracemalloc.start()
+    ledger = ledger.updated(np.arange(n) % n_assets, losses=losses)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # A table of rows by assets alone would take 160 MB.
+    assert peak < 40e6
+    frame = ledger.frame().query("window == 'lifetime' and performer == 'ridge'")
+    assert (frame["n"] == [20] * n_assets + [n]).all()
 
 
 def test_a_fall_from_the_start_is_a_drawdown():
@@ -261,6 +476,7 @@ def test_only_like_ledgers_can_be_added():
         Ledger(["ridge"], REGIMES, lookback=LOOKBACK, periods_per_year=252),
         new_ledger(lookback=3),
         new_ledger(periods_per_year=12),
+        new_ledger(overlap=2),
     ):
         with pytest.raises(ValueError, match="can be added if they have the same"):
             new_ledger() + other
@@ -424,10 +640,25 @@ def test_discounted_outcomes_count_for_less():
         assert after[figure] == pytest.approx(before[figure])
     assert after["profit_bps_high"] > before["profit_bps_high"]
     assert cell(half, "forest", window="recent")["n"] == LOOKBACK / 2
+    for window in ("lifetime", "recent"):
+        whole, less = (cell(ledger, "forest", window=window) for ledger in (full, half))
+        n_sides = (whole["won"] + whole["lost"]) / 2
+        bounds = wilson_interval(whole["win_rate"] * n_sides, n_sides)
+        assert less[["win_rate_low", "win_rate_high"]].tolist() == pytest.approx(bounds)
     pd.testing.assert_series_equal(cell(half, "ridge"), cell(full, "ridge"), check_exact=True)
     counts = half.error_correlations().set_index(["model", "other"])["n"]
     assert counts["ridge", "boost"] == 200
     assert counts["ridge", "forest"] == counts["forest", "boost"] == 100
+
+
+def test_the_past_fades_by_the_factor_whatever_its_weights():
+    rows, weight = history(200, asleep=0), np.random.default_rng(0).choice([0.5, 1.0, 4.0], size=200)
+    full = new_ledger().updated(**rows, sample_weight=weight)
+    before, after = cell(full, "forest"), cell(full.discounted(["forest"], 0.25), "forest")
+    sided = np.isfinite(rows["wins"][:, 1])
+    independent = effective_number(weight[sided].sum(), (weight[sided] ** 2).sum()) / 4
+    bounds = wilson_interval(before["win_rate"] * independent, independent)
+    assert after[["win_rate_low", "win_rate_high"]].tolist() == pytest.approx(bounds)
 
 
 def test_discounting_to_zero_forgets():
@@ -557,6 +788,7 @@ WRONG = {
     "sum": ({"memberships": [[1, 1]]}, r"memberships .* add up to at most 1 in every row; got \[1\.0, 1\.0\] in row 0"),
     "negative": ({"memberships": [[-1, 1]]}, r"memberships .* got \[-1\.0, 1\.0\] in row 0"),
     "missing": ({"memberships": [[np.nan, 1]]}, r"memberships .* got \[nan, 1\.0\] in row 0"),
+    "position": ({"memberships": np.array([2])}, r"memberships .* must be positions of its 2 regimes, or -1; got 2 in"),
     "weight": ({"sample_weight": [-1]}, r"sample_weight of the ledger must be 1 finite numbers .* got \[-1\.0\]"),
     "weights": ({"sample_weight": [1, 1]}, r"sample_weight of the ledger must be 1 finite numbers"),
     "weight missing": ({"sample_weight": [np.nan]}, r"sample_weight of the ledger .* got \[nan\]"),
@@ -585,6 +817,8 @@ def test_wrong_names_and_settings_get_a_sentence():
         Ledger(["ridge"], [], lookback=0)
     with pytest.raises(ValueError, match="periods_per_year of Ledger must be a number above 0; got 0"):
         Ledger(["ridge"], [], periods_per_year=0)
+    with pytest.raises(ValueError, match=r"overlap of Ledger must be a number of at least 1; got 0\.5"):
+        Ledger(["ridge"], [], overlap=0.5)
     with pytest.raises(ValueError, match=r"models of Ledger\.discounted must be among .* got 'bost'"):
         new_ledger().discounted(["bost"], 0.5)
     with pytest.raises(ValueError, match=r"factor of Ledger\.discounted must be a number of at least 0 and at most 1"):

@@ -208,6 +208,15 @@ def limit_of(sets, coverage):
     return low
 
 
+def test_one_class_alone_is_its_own_set():
+    sets = AdaptiveSets(0).updated(np.ones((3, 1)), np.ones((3, 1)), np.empty((3, 0)))
+    assert sets.stated([[]]).tolist() == [[0.0] * 4]
+    assert sets.sets([[1.0], [np.nan]], [[], []], 0.9).tolist() == [[True], [True]]
+    # The first row found nothing known, and is not judged.
+    assert sets.coverage_frame()["realised"].tolist() == [1.0] * 4
+    assert sets.n_rows.tolist() == [2.0]
+
+
 # What is refused
 
 
@@ -215,7 +224,7 @@ def limit_of(sets, coverage):
     ("changed", "message"),
     [
         ({"probabilities": [0.5, 0.5]}, r"probabilities of AdaptiveSets must have one row per sample.*got a shape of"),
-        ({"probabilities": [[1.0], [1.0]]}, "one column for each of at least two classes"),
+        ({"probabilities": np.empty((2, 0))}, r"one column for each class; got a shape of \(2, 0\)"),
         ({"probabilities": [[1.2, 0.0], [0, 1]]}, "probabilities of AdaptiveSets must lie between 0 and 1; got"),
         ({"probabilities": [["a", "b"]]}, "probabilities of AdaptiveSets must be numbers"),
         ({"targets": [[1, 0]]}, r"targets of AdaptiveSets must have one row per sample.*\(2, 2\); got \(1, 2\)"),

@@ -1,7 +1,9 @@
 """What would have happened: the loop of a live process to the last bit, and nothing known before its time."""
 
 import pickle
+import tracemalloc
 import warnings
+from dataclasses import fields, replace
 from typing import ClassVar
 
 import numpy as np
@@ -9,6 +11,8 @@ import pandas as pd
 import polars
 import pytest
 import sklearn
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.cluster import KMeans
@@ -558,8 +562,8 @@ def test_weights_reach_a_pipeline_that_asks_for_them():
         scaler = StandardScaler().set_fit_request(sample_weight=False)
         asks, silent = (make_pipeline(scaler, Ridge().set_fit_request(sample_weight=asks)) for asks in (True, False))
         walk = walk_forward({"asks": asks, "silent": silent}, X, y, sample_weight=weight, initial=INITIAL)
-    for name, given in {"asks": {"ridge__sample_weight": weight[:INITIAL]}, "silent": {}}.items():
-        alone = make_pipeline(StandardScaler(), Ridge()).fit(X[:INITIAL], y[:INITIAL], **given)
+    for name, passed in {"asks": {"ridge__sample_weight": weight[:INITIAL]}, "silent": {}}.items():
+        alone = make_pipeline(StandardScaler(), Ridge()).fit(X[:INITIAL], y[:INITIAL], **passed)
         np.testing.assert_allclose(walk.predictions[name], alone.predict(X[INITIAL:]))
 
 
@@ -672,9 +676,9 @@ def test_figures_by_hand():
     regimes = ["x", "x", "calm", "calm", "wild", "wild"]
     rivals = {"a": Says("a"), "b": Says("b")}
     walk = walk_forward(rivals, X, y, returns=y, regimes=regimes, initial=2, cost_bps=10, loss=AbsoluteLoss())
-    # a is long, short, long, out: four changes of side; b is long throughout: one.
+    # a is long, short, long, out: three changes of side, and one that a later trade would pay for; b is long: one.
     assert walk.sides["a"].tolist() == [1, -1, 1, 0]
-    np.testing.assert_allclose(walk.profits_bps["a"], [90, -210, -110, -10])
+    np.testing.assert_allclose(walk.profits_bps["a"], [90, -210, -110, np.nan])
     np.testing.assert_allclose(walk.profits_bps["b"], [90, 200, -100, 300])
     np.testing.assert_allclose(walk.losses["a"], [0.99, 1.02, 1.01, 0.03])
     report = walk.report(block=2).set_index(["rival", "regime"])
@@ -689,9 +693,10 @@ def test_figures_by_hand():
     )
     assert pooled["sharpe"] == pytest.approx(profits.mean() / profits.std(ddof=1))
     assert pooled["drawdown_bps"] == 100
-    assert report.loc[("a", "pooled"), "drawdown_bps"] == pytest.approx(330)
-    assert pooled["worst_regime"] == "wild"
-    assert report.loc[("a", "pooled"), "worst_regime"] == "calm"
+    assert report.loc[("a", "pooled"), "drawdown_bps"] == pytest.approx(320)
+    assert (report.loc[("a", "pooled"), "n_trades"], report.loc[("a", "wild"), "n_trades"]) == (3, 1)
+    # Two rows are no regime to speak of.
+    assert pooled["worst_regime"] is None
     change = change_interval(walk.losses["b"], walk.losses["a"], block=2)
     assert pooled["change"] == change.change == pytest.approx(walk.losses["b"].mean() / walk.losses["a"].mean() - 1)
     assert pooled[["change_low", "change_high"]].isna().all()
@@ -707,12 +712,215 @@ def test_figures_by_hand():
 
 
 def test_the_worst_year_is_the_one_of_least_profit():
-    X, y, _ = made()
-    walk = walk_forward({"a": Says("a"), "b": Says("b")}, X, y / 100, returns=y / 100, initial=INITIAL)
-    years = walk.profits_bps["b"].groupby(walk.times.year).mean()
-    assert len(years) == 2
-    report = walk.report().set_index("rival")
+    X, y, regimes = made(800)
+    rivals = {"a": Says("a"), "b": Says("b")}
+    walk = walk_forward(rivals, X, y / 100, returns=y / 100, regimes=regimes, initial=INITIAL)
+    profits = walk.profits_bps["b"]
+    years, states = (profits.groupby(by).mean() for by in (walk.times.year, walk.regimes))
+    assert len(years) == 4
+    report = walk.report().query("regime == 'pooled'").set_index("rival")
     assert report.loc["b", "worst_year"] == years.idxmin()
+    assert report.loc["b", "worst_regime"] == states.idxmin()
+    # Without profits it is the loss relative to the first rival; of that one the loss.
+    walk = walk_forward(rivals, X, y / 100, initial=INITIAL)
+    years = walk.losses.groupby(walk.times.year).mean()
+    report = walk.report().set_index("rival")
+    assert report.loc["a", "worst_year"] == years["a"].idxmax()
+    assert report.loc["b", "worst_year"] == (years["b"] / years["a"]).idxmax()
+
+
+def test_a_few_days_are_no_worst_year():
+    """The last three days are a disaster, and all that there is of 2020."""
+    X, y, _ = made(155)
+    returns = y.where(y.index.year == 2019, -9.0 * np.sign(X["a"])) / 100
+    assert (y.index.year == 2020).sum() == 3
+    walk = walk_forward({"a": Says("a")}, X, y, returns=returns, initial=INITIAL)
+    assert walk.report()["worst_year"].tolist() == [2019]
+    late = walk_forward({"a": Says("a")}, X, y, returns=returns, initial=130)
+    assert late.report()["worst_year"].tolist() == [None]
+
+
+def test_one_bad_trade_in_a_quiet_year_is_not_the_worst_year():
+    """A year without a trade has earned nothing, which is more than a loss on every day."""
+    X, y, _ = made(700)
+    quiet = X.index.year == 2020
+    X["a"] = np.where(quiet, 0.0, X["a"])
+    X.iloc[np.flatnonzero(quiet)[5], 0] = 1.0
+    returns = pd.Series(np.where(quiet, -0.02, np.where(X.index.year == 2021, -np.sign(X["a"]), 1.0) / 100), X.index)
+    walk = walk_forward({"a": Says("a")}, X, y, returns=returns, initial=INITIAL)
+    assert walk.profits_bps["a"].groupby(walk.times.year).mean().idxmin() == 2020
+    assert walk.report()["worst_year"].tolist() == [2021]
+
+
+# Costs.
+
+
+def paid_by_hand(sides, groups, cost):
+    """Go through the rows of each group: a trade pays for its own change, and for leaving before it."""
+    paid, held, owed = np.full(len(sides), np.nan), {}, {}
+    for row, (side, group) in enumerate(zip(sides, groups, strict=True)):
+        owed[group] = owed.get(group, 0) + (side != held.get(group, 0))
+        held[group] = side
+        if side:
+            paid[row], owed[group] = cost * owed[group], 0
+    return paid
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 1000), n_groups=st.integers(1, 4))
+def test_every_change_of_side_is_paid_by_a_trade(seed, n_groups):
+    rng = np.random.RandomState(seed)
+    sides, groups = rng.choice([-1.0, 0.0, 1.0], 60, p=[0.2, 0.5, 0.3]), rng.randint(n_groups, size=60)
+    X, returns = pd.DataFrame({"a": sides}), 0.01 * rng.standard_normal(60)
+    plan = {"returns": returns, "groups": groups, "initial": 10}
+    free, walk = (walk_forward({"a": Says("a")}, X, np.zeros(60), cost_bps=cost, **plan) for cost in (0.0, 7.0))
+    paid = free.profits_bps["a"] - walk.profits_bps["a"]
+    np.testing.assert_allclose(paid, paid_by_hand(sides[10:], groups[10:], 7.0), atol=1e-9)
+    assert walk.report()["n_trades"].equals(free.report()["n_trades"])
+    # What comes later moves no row.
+    part = {name: values[:40] for name, values in plan.items() if name != "initial"}
+    short = walk_forward({"a": Says("a")}, X[:40], np.zeros(40), cost_bps=7.0, initial=10, **part)
+    np.testing.assert_array_equal(short.profits_bps["a"], walk.profits_bps["a"][:30])
+
+
+# Days without a trade, and days that outcomes share.
+
+
+def test_a_year_of_a_rare_trader_is_a_year_of_days():
+    n = 600
+    X = pd.DataFrame({"a": np.zeros(n), "b": 1.0}, pd.bdate_range("2015-01-01", periods=n))
+    X.iloc[::10, 0] = 1.0
+    rng = np.random.RandomState(0)
+    returns = pd.Series(0.002 + 0.01 * rng.standard_normal(n), X.index)
+    regimes = np.where(np.arange(n) % 20 < 10, "x", "y")
+    walk = walk_forward(
+        {"rare": Says("a"), "long": Says("b")}, X, returns, returns=returns, regimes=regimes, initial=100
+    )
+    report = walk.report().set_index(["rival", "regime"])
+    a_year = 499 / ((X.index[-1] - X.index[100]).days / 365.25)
+    for rival in ("rare", "long"):
+        for regime, rows in {"x": walk.regimes == "x", "y": walk.regimes == "y", "pooled": walk.regimes != ""}.items():
+            found, daily = report.loc[(rival, regime)], walk.profits_bps[rival][rows].fillna(0.0)
+            ratio = daily.mean() / daily.std()
+            assert found["sharpe_annual"] == pytest.approx(np.sqrt(a_year) * ratio)
+            low, high = sharpe_interval(ratio, len(daily), _skewness(daily), _kurtosis(daily))
+            assert found["sharpe_annual_low"] == pytest.approx(np.sqrt(a_year) * low)
+            assert found["sharpe_annual_high"] == pytest.approx(np.sqrt(a_year) * high)
+    rare = report.loc[("rare", "pooled")]
+    assert rare["n_trades"] == 50
+    trades = walk.profits_bps["rare"].dropna()
+    assert rare["sharpe"] == pytest.approx(trades.mean() / trades.std())
+    assert rare["sharpe_annual"] == pytest.approx(np.sqrt(a_year / 10) * rare["sharpe"], rel=0.05)
+
+
+def test_outcomes_that_share_their_days_are_fewer():
+    """Buy and hold, judged by the return of the next day and by that of the next five."""
+    n = 3000
+    days = pd.Series(np.random.RandomState(1).normal(0.0006, 0.01, n), pd.bdate_range("2005-01-03", periods=n))
+    weeks = days.rolling(5).sum().shift(-4).dropna()
+    X = pd.DataFrame({"a": 1.0}, days.index)
+    of_days = walk_forward({"long": Says("a")}, X, days, returns=days, initial=10, outcome_delay=1)
+    of_weeks = walk_forward({"long": Says("a")}, X[: len(weeks)], weeks, returns=weeks, initial=10, outcome_delay=5)
+    assert (of_days.overlap, of_weeks.overlap) == (1, 5)
+    one, other = of_days.report().iloc[0], of_weeks.report().iloc[0]
+    assert other["sharpe_annual"] == pytest.approx(one["sharpe_annual"], rel=0.03)
+    for name, tolerance in {"sharpe_annual": 0.1, "profit_bps": 0.1}.items():
+        widths = [each[f"{name}_high"] - each[f"{name}_low"] for each in (one, other)]
+        assert widths[1] == pytest.approx(widths[0] * (5 if name == "profit_bps" else 1), rel=tolerance)
+    n_weeks = len(of_weeks) / 5
+    bounds = wilson_interval(other["win_rate"] * n_weeks, n_weeks)
+    assert (other["win_rate_low"], other["win_rate_high"]) == pytest.approx(bounds)
+
+
+@pytest.mark.parametrize(
+    ("delay", "n_assets", "overlap"),
+    [(0, 1, 1), (1, 1, 1), (5, 1, 5), ("1D", 1, 1), ("7D", 1, 5), (0, 3, 1), ("1D", 3, 1), ("7D", 3, 5)],
+)
+def test_the_overlap_is_counted_in_moments(delay, n_assets, overlap):
+    X, y, groups = panel(60, ("AAA", "BBB", "CCC")[:n_assets])
+    model = ensemble(label_horizon=delay, outcome="return")
+    plan = {"groups": groups, "initial": 30 * n_assets, "outcome_delay": delay}
+    walk = walk_forward({"it": model}, X, y, **plan)
+    lived = walk.estimators["it"]
+    assert walk.overlap == lived.ledger_.overlap == lived.group_ledger_.overlap == overlap
+
+
+# Weights.
+
+
+@settings(deadline=None, max_examples=20)
+@given(seed=st.integers(0, 1000), scale=st.floats(1e-6, 1e6), by=st.sampled_from(["regime", "group"]))
+def test_the_scale_of_the_weights_changes_no_figure_of_the_report(seed, scale, by):
+    X, y, groups = panel(60, ("AAA", "BBB"))
+    rng = np.random.RandomState(seed)
+    weight, returns = rng.choice([0.0, 0.3, 1.0, 2.0], len(y)), 0.01 * rng.standard_normal(len(y))
+    plan = {"returns": returns, "groups": groups, "regimes": rng.dirichlet([1, 1], len(y)), "initial": 60}
+    rivals = {"line": LinearRegression(), "a": Says("a")}
+    one, other = (
+        walk_forward(rivals, X, y, sample_weight=w, cost_bps=2.0, **plan).report(by) for w in (weight, scale * weight)
+    )
+    pd.testing.assert_frame_equal(one, other, rtol=1e-6, atol=1e-9)
+    assert one.query(f"{by} == 'pooled'")["n"].tolist() == pytest.approx([(weight[60:] > 0).sum()] * 2)
+
+
+def test_the_scale_of_the_weights_changes_no_side_of_a_class():
+    X, y, _ = made(classes=True)
+    returns = 0.003 * (y == "up") + 0.02 * np.random.RandomState(0).standard_normal(N)
+    sides = [
+        walk_forward(
+            DummyClassifier(strategy="constant", constant="up"),
+            *(X, y),
+            returns=returns,
+            initial=INITIAL,
+            sample_weight=np.full(N, scale),
+        ).sides
+        for scale in (1.0, 1e4)
+    ]
+    assert (sides[0] == 0).all(axis=None)
+    pd.testing.assert_frame_equal(*sides)
+
+
+# Groups.
+
+
+def of_group(walk, group):
+    """The same walk, as if nobody else had been there."""
+    own = walk.groups == group
+    values = {field.name: getattr(walk, field.name) for field in fields(walk)}
+    kept = ("predictions", "outcome", "losses", "memberships", "wins", "sides", "profits_bps", "times", "groups")
+    rows = {name: values[name][own] for name in (*kept, "sample_weight")}
+    return replace(walk, **rows, moments=np.unique(walk.moments[own], return_inverse=True)[1])
+
+
+def test_a_group_is_judged_as_if_it_were_alone():
+    X, y, groups = panel(100, ("AAA", "BBB", "CCC", "DDD"))
+    X["b"] = X["b"].where(groups == "AAA", 0.0)
+    walk = walk_forward({"a": Says("a"), "b": Says("b")}, X, y, returns=y / 100, groups=groups, initial=40, cost_bps=3)
+    by_group = (
+        walk.report(by="group")
+        .set_index(["group", "rival"])
+        .drop(columns=["worst_group", "worst_year"], errors="ignore")
+    )
+    for group in ("AAA", "CCC"):
+        alone = (
+            of_group(walk, group).report().set_index("rival").drop(columns=["regime", "worst_year"], errors="ignore")
+        )
+        pd.testing.assert_frame_equal(by_group.loc[group], alone, rtol=1e-12)
+
+
+def test_a_report_of_many_groups_costs_what_its_rows_cost():
+    n_assets, n_days = 400, 40
+    days = pd.bdate_range("2020-01-01", periods=n_days).repeat(n_assets)
+    X = pd.DataFrame(np.random.RandomState(0).standard_normal((len(days), 1)), columns=["a"], index=days)
+    y, groups = X["a"] / 100, np.tile([f"asset {k}" for k in range(n_assets)], n_days)
+    walk = walk_forward({"mean": DummyRegressor()}, X, y, returns=y, groups=groups, initial=5 * n_assets)
+    tracemalloc.start()
+    report = walk.report(by="group")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # A table of rows by assets alone would take 51 MB.
+    assert peak < 30e6
+    assert (report["n"] == [35] * n_assets + [35 * n_assets]).all()
 
 
 def test_rows_of_one_timestamp_are_one_trade():
@@ -732,6 +940,11 @@ def test_rows_of_one_timestamp_are_one_trade():
     by_group = walk.report(by="group").set_index("group")
     assert by_group.loc["AAA", "n"] == by_group.loc["AAA", "n_trades"] == 30
     assert by_group.loc["AAA", "profit_bps"] == pytest.approx(walk.profits_bps["a"][0::3].mean())
+
+
+def _skewness(values):
+    gap = values - values.mean()
+    return float(np.sqrt(len(values)) * (gap**3).sum() / (gap**2).sum() ** 1.5)
 
 
 def _kurtosis(values):
@@ -895,6 +1108,11 @@ WRONG = {
     "short returns": ({"returns": [0.1]}, "returns must hold one finite number for each of the 160 rows"),
     "short groups": ({"groups": ["a"]}, "groups must hold one label for each of the 160 rows"),
     "a missing group": ({"groups": [None] * N}, "groups must hold one label for each row; got None in row 0"),
+    "a cost of nothing": ({"cost_bps": 1}, "cost_bps of walk_forward is 1, but without returns there is no profit"),
+    "a cost of nobody": (
+        {"X": panel()[0], "y": panel()[1], "returns": panel()[1], "initial": 90, "cost_bps": 1},
+        "cost_bps of walk_forward is 1 and rows share a time, such as 2020-01-01 00:00:00: nobody can tell",
+    ),
     "a negative cost": ({"cost_bps": -1}, "cost_bps of walk_forward must be a number of at least 0; got -1"),
     "no loss": ({"loss": "mae"}, "loss of walk_forward must be a Loss such as SquaredLoss"),
     "negative weights": ({"sample_weight": -np.ones(N)}, "sample_weight must hold one finite number"),

@@ -4,6 +4,8 @@ The rule: nothing is timed alone. Rivals take turns within a round and every rat
 that a machine that slows down slows both.
 """
 
+from benchmarks.speed._contenders import table
 from benchmarks.speed._report import main
+from benchmarks.speed._rounds import in_turns
 
-__all__ = ["main"]
+__all__ = ["in_turns", "main", "table"]

@@ -195,7 +195,7 @@ class Combiner(BaseEstimator, ABC):
         Returns
         -------
         combined : ndarray of shape (n_samples, n_outputs)
-            The combined predictions.
+            The combined predictions; NaN where features are needed and were not given.
         weights : ndarray of shape (n_samples, n_models)
             The weights behind them. n rows at once give the same bits as n calls of one row.
         """

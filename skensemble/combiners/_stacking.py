@@ -148,7 +148,7 @@ class Stacking(Combiner):
                 stacklevel=4,
             )
             if blind:
-                return weighted_mean(before, predictions), before
+                return np.full(targets.shape, np.nan), before
             return self.combine(predictions, memberships, features=features), before
         # Learned on copies, so that somebody who predicts meanwhile sees the old ones or the new ones.
         learning = {id(each): deepcopy(each) for each in self.final_estimators_}

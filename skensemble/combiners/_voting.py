@@ -101,16 +101,21 @@ class WeightedVoting(Averaging):
     ) -> tuple[Array, Array]:
         predictions, losses = self._heard(predictions, targets)
         combined, before = np.empty(targets.shape), np.empty(predictions.shape[:2])
+        weighed = self.evidence_
         for i in range(len(targets)):
             row, now = slice(i, i + 1), answered[i]
             if now.start < now.stop:
+                # Weights that nobody asks for, between rows of one timestamp, need not be worked out.
+                if weighed is not self.evidence_:
+                    self.regime_weights_, weighed = self._weights_from(self.evidence_), self.evidence_
                 before[now] = self.weights(predictions[now], memberships[now])
                 combined[now] = weighted_mean(before[now], predictions[now])
             if counted[i] > 0:
                 self.evidence_ = self._learned(
                     predictions[row], targets[row], losses[row], memberships[row], counted[row]
                 )
-                self.regime_weights_ = self._weights_from(self.evidence_)
+        if weighed is not self.evidence_:
+            self.regime_weights_ = self._weights_from(self.evidence_)
         return combined, before
 
     def _resume(self, past: WeightedVoting, models: Any, regimes: Any, keep: Array, n_outputs: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,17 +12,13 @@ from numpy.typing import NDArray
 
 from skensemble._checks import check_choice
 from skensemble._feedback import inferred_frequency
-from skensemble.evaluation._comparison import Change, change_interval
+from skensemble.evaluation._comparison import Change
+from skensemble.evaluation._parts import Part, change, figures, parts_by_group, parts_by_regime, worst_labels
 from skensemble.explanation import Explanation
-from skensemble.performance import performance_figures
-from skensemble.regimes import encode_memberships, regime_names
 
 __all__ = ["WalkForward"]
 
 Array = NDArray[np.float64]
-
-_WINS = ["won", "lost", "win_rate", "win_rate_low", "win_rate_high"]
-_TRADING = ("n_trades", "profit_bps", "sharpe", "drawdown")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -64,6 +60,9 @@ class WalkForward:
         Number of the moment of each row: rows of one timestamp have one.
     times : DatetimeIndex or None
         Times of the rows.
+    overlap : float
+        How many moments in a row have outcomes that share one stretch of time: those from a row until its outcome is
+        known, 1 where that is before the next.
 
     See Also
     --------
@@ -101,6 +100,7 @@ class WalkForward:
     groups: NDArray[Any] | None
     moments: NDArray[np.intp]
     times: pd.DatetimeIndex | None
+    overlap: float
 
     @property
     def rivals(self) -> tuple[str, ...]:
@@ -122,11 +122,11 @@ class WalkForward:
         Series of shape (n_judged,)
             Names; ``None`` where the regime is unknown.
         """
-        names = np.empty(len(self.memberships), dtype=object)
         shares = self.memberships.to_numpy()
-        labels = list(self.memberships.columns)
-        for row in np.flatnonzero(shares.sum(axis=1) > 0):
-            names[row] = labels[int(shares[row].argmax())]
+        # The last label stands for an unknown regime.
+        labels = pd.Series([*self.memberships.columns, None], dtype=object).to_numpy()
+        known = shares.sum(axis=1) > 0
+        names = labels[np.where(known, np.argmax(np.column_stack([shares, np.zeros(len(shares))]), axis=1), -1)]
         return pd.Series(names, index=self.predictions.index, name="regime", dtype=object)
 
     @property
@@ -169,7 +169,7 @@ class WalkForward:
         by : {"regime", "group"}, default="regime"
             What the rows are told apart by.
         block : int, default=63
-            Rows (timestamps, where rows share them) in a block of the bootstrap, see `change_interval`.
+            Moments (rows, or timestamps where rows share them) in a block of the bootstrap, see `change_interval`.
 
         Returns
         -------
@@ -179,13 +179,18 @@ class WalkForward:
             - ``n``, ``loss``: rows and mean loss;
             - with sides or classes ``won``, ``lost``, ``win_rate`` with its interval (rows of one timestamp counted as
               independent);
-            - with returns ``n_trades``, ``profit_bps`` (mean), ``sharpe`` (``sharpe_annual`` where rows have times),
-              each with its interval, and ``drawdown_bps``, after costs; rows of one timestamp are one trade, the mean
-              of theirs;
-            - pooled, ``worst_regime`` and ``worst_year``: of least profit where there are returns, otherwise of most
-              loss relative to the first rival (for that one, of most loss);
+            - with returns ``n_trades``, ``profit_bps`` and ``sharpe`` per trade, each with its interval, and
+              ``drawdown_bps``, after costs; rows of one timestamp are one trade, the mean of theirs;
+            - where rows have times, too, ``sharpe_annual`` with its interval: of all moments, with a profit of 0 where
+              there is no trade, × √(moments per year / ``overlap``); that of a regime is of a year spent in it;
+            - pooled, ``worst_regime`` and ``worst_year``: of least profit by row where there are returns, otherwise of
+              most loss relative to the first rival (for that one, of most loss); only of those with at least 30 judged
+              moments, ``None`` where there is none;
             - ``change``, ``change_low``, ``change_high``: mean loss against that of the first rival on the same rows,
               less 1, with its 95 % interval, and ``verdict`` in words; nothing for the first rival itself.
+
+            Of weights only the ratios matter: they are brought to a mean of 1 over the rows that count. Intervals are
+            at 95 %, of the effective number of outcomes as in a `Ledger`, divided by ``overlap``.
 
         Raises
         ------
@@ -205,18 +210,26 @@ class WalkForward:
         2  mean  pooled  20.0   1.0
         """
         check_choice(by, "by", "report", ("regime", "group"))
-        shares = self.memberships if by == "regime" else self._groups_as_shares()
-        names: list[Hashable] = [*shares.columns, "pooled"]
-        parts = np.column_stack([shares.to_numpy(), np.ones(len(shares))]) * self.sample_weight[:, None]
-        table = self._figures(shares.to_numpy())
-        table.insert(0, "rival", np.repeat(np.array(self.rivals, dtype=object), len(names)))
-        table.insert(1, by, pd.Series(names * len(self.rivals), dtype=object))
-        pooled = table[by] == "pooled"
+        parts = self._parts(by)
+        losses = self.losses.to_numpy()
+        wins, profits = (None if table is None else table.to_numpy() for table in (self.wins, self.profits_bps))
+        year = None if self.times is None else inferred_frequency(self.times[self.sample_weight > 0])
+        found = [
+            figures(part, losses, wins, profits, self.moments, periods_per_year=year, overlap=self.overlap)
+            for part in parts
+        ]
+        table = pd.DataFrame({name: np.stack([each[name] for each in found], axis=1).ravel() for name in found[0]})
+        table.insert(0, "rival", np.repeat(np.array(self.rivals, dtype=object), len(parts)))
+        table.insert(1, by, pd.Series([part.name for part in parts] * len(self.rivals), dtype=object))
         own = self.regimes if by == "regime" else self.groups
+        pooled = np.arange(len(parts) - 1, len(table), len(parts))
         for word, labels in {f"worst_{by}": own, "worst_year": self._years}.items():
             if labels is not None and pd.Series(labels).nunique() > 1:
-                table[word] = pd.Series(dict(zip(table.index[pooled], self._worst(labels), strict=True)), dtype=object)
-        changes = [self._change(rival, part, block) for rival in self.rivals for part in parts.T]
+                worst = worst_labels(labels, losses, profits, self.sample_weight, self.moments)
+                table[word] = pd.Series(worst, index=pooled, dtype=object).reindex(table.index)
+        nothing = Change(float("nan"), float("nan"), float("nan"), "")
+        changes = [nothing] * len(parts)
+        changes += [change(part, rival, losses[:, 0], self.moments, block) for rival in losses.T[1:] for part in parts]
         columns = ("change", "change_low", "change_high", "verdict")
         for column, values in zip(columns, zip(*changes, strict=True), strict=True):
             table[column] = values
@@ -255,74 +268,19 @@ class WalkForward:
 
     # What the tables are made of.
 
-    def _figures(self, shares: Array) -> pd.DataFrame:
-        """Figures of every rival in every regime, as a ledger counts them."""
-        wins = None if self.wins is None else self.wins.to_numpy()
-        figures = performance_figures(shares, self.losses.to_numpy(), wins=wins, sample_weight=self.sample_weight)
-        chosen = ["n", "loss"] + ([] if wins is None else _WINS)
-        if self.profits_bps is not None:
-            parts = [self._trades(part) for part in (*shares.T, np.ones(len(self)))]
-            figures |= {name: np.vstack([part[name] for part in parts]) for name in parts[0]}
-            chosen += list(parts[0])
-        return pd.DataFrame({name: figures[name].T.ravel() for name in chosen})
-
-    def _trades(self, share: Array) -> dict[str, Array]:
-        """Figures of a part of the rows, where rows of one moment are one trade, the mean of theirs."""
-        assert self.profits_bps is not None
-        profits = self.profits_bps.to_numpy()
-        traded = np.isfinite(profits)
-        weight = share * self.sample_weight
-        counted = weight[:, None] * traded
-        held = self._summed(counted)
-        means = self._summed(counted * np.where(traded, profits, 0.0)) / np.where(held > 0, held, 1.0)
-        inside = self._summed((weight > 0.0)[:, None].astype(float))[:, 0]
-        figures = performance_figures(
-            np.zeros((len(means), 0)),
-            np.full(means.shape, np.nan),
-            profits_bps=np.where(held > 0, means, np.nan),
-            sample_weight=self._summed(weight[:, None])[:, 0] / np.maximum(inside, 1.0),
-            periods_per_year=None if self.times is None else inferred_frequency(self.times),
-        )
-        return {name: figure[-1] for name, figure in figures.items() if name.startswith(_TRADING)}
-
-    def _change(self, rival: str, part: Array, block: int) -> Change:
-        """How a rival compares with the first one in a part of the rows, moment by moment."""
-        losses = self.losses[[rival, self.rivals[0]]].to_numpy()
-        part = np.where(np.isfinite(losses).all(axis=1), part, 0.0)
-        inside = self._summed(part[:, None])[:, 0] > 0
-        if rival == self.rivals[0] or not inside.any():
-            return Change(float("nan"), float("nan"), float("nan"), "")
-        both = self._summed(np.where(part[:, None] > 0, losses, 0.0) * part[:, None])[inside]
-        return change_interval(both[:, 0], both[:, 1], block=block)
-
-    def _summed(self, values: Array) -> Array:
-        """Sums over the rows of each moment."""
-        total = np.zeros((int(self.moments[-1]) + 1, values.shape[1]))
-        np.add.at(total, self.moments, values)
-        return total
-
-    def _worst(self, labels: Any) -> list[Any]:
-        """For each rival the label where it did worst."""
-        judged = self.losses if self.profits_bps is None else -self.profits_bps
-        weight = judged.notna().mul(self.sample_weight, axis=0)
-        groups = np.asarray(labels, dtype=object)
-        means = judged.fillna(0.0).mul(weight).groupby(groups).sum() / weight.groupby(groups).sum()
-        if self.profits_bps is None:
-            relative = means.div(means[self.rivals[0]], axis=0)
-            relative[self.rivals[0]] = means[self.rivals[0]]
-            means = relative
-        return [None if means[name].isna().all() else means[name].idxmax() for name in self.rivals]
+    def _parts(self, by: str) -> list[Part]:
+        """The rows of each regime or group, and all of them."""
+        given = self.sample_weight
+        weight = given * ((given > 0).sum() / max(given.sum(), np.finfo(float).tiny))
+        if by == "regime":
+            return parts_by_regime(self.memberships, weight)
+        if self.groups is None:
+            raise ValueError("report(by='group') needs groups: pass groups= to walk_forward.")
+        return parts_by_group(self.groups, weight)
 
     @property
     def _years(self) -> Any:
         return None if self.times is None else self.times.year
-
-    def _groups_as_shares(self) -> pd.DataFrame:
-        if self.groups is None:
-            raise ValueError("report(by='group') needs groups: pass groups= to walk_forward.")
-        names = regime_names(self.groups)
-        shares = encode_memberships(self.groups, names, len(self.groups))
-        return pd.DataFrame(shares, index=self.predictions.index, columns=pd.Index(names, dtype=object))
 
     def _of_ensembles(self, name: str) -> pd.DataFrame | None:
         if not self.explanations:

@@ -16,7 +16,7 @@ from sklearn.utils import column_or_1d, get_tags
 
 from skensemble._checks import check_number, check_part, shown
 from skensemble._compat import CallbackSupport, check_sample_weight, take_rows, with_callbacks
-from skensemble._feedback import class_sides
+from skensemble._feedback import class_sides, inferred_overlap
 from skensemble._inputs import check_same_times, labels_of_groups, numbers_of_returns
 from skensemble._progress import listened_to
 from skensemble.combiners import awake_models, default_loss, equal_weights, weighted_mean
@@ -96,11 +96,14 @@ def walk_forward(
         How much each row counts, in training, feedback and report.
     returns : array-like of shape (n_samples,), default=None
         Return of a long position over each row's horizon, as a fraction: the report then counts profits. The sign of a
-        number is its side; a class stands for the side that paid on the training rows, if that is not chance.
+        number is its side; a class stands for the side that paid on the training rows, if that is not chance. A return
+        counts as one until ``outcome_delay``: those of five days on daily rows share their days with their neighbours,
+        so that five of them tell as much as one, and a year holds a fifth as many.
     groups : array-like of shape (n_samples,), default=None
         Whose row each is, such as the asset: for the ledgers, for costs, and for ``report(by="group")``.
     cost_bps : float, default=0.0
-        What a change of side costs, in basis points, the first side included; sides change within a group.
+        What a change of side costs, in basis points, the first side included; sides change within a group. What it
+        costs to leave the market is taken off the next trade of the group, so that no row waits for a later one.
     loss : Loss, default=None
         What an error costs in the report. The default (``None``) is the squared error of numbers, and of classes the
         log loss, or the share of wrong ones where some rival gives no probabilities.
@@ -160,6 +163,8 @@ def walk_forward(
     rivals = _checked_rivals(estimator, judge_models)
     stream, times, classes = _checked_stream(rivals, X, y, regimes, sample_weight, returns, groups)
     check_number(cost_bps, "cost_bps", _OWNER, low=0)
+    if cost_bps > 0:
+        _check_costs(cost_bps, stream, times)
     check_part(loss, "loss", _OWNER, Loss, "SquaredLoss()")
     schedule = make_schedule(
         len(stream.y), times, initial=initial, refit_every=refit_every, window=window, outcome_delay=outcome_delay
@@ -298,6 +303,20 @@ def _check_horizons(rivals: Mapping[str, Any], schedule: Schedule, times: pd.Dat
                 )
 
 
+def _check_costs(cost_bps: float, stream: Stream, times: pd.DatetimeIndex | None) -> None:
+    """Refuse costs that nothing is taken off, or of changes that nobody has made."""
+    if stream.returns is None:
+        raise ValueError(
+            f"cost_bps of {_OWNER} is {shown(cost_bps)}, but without returns there is no profit to take it off. Pass "
+            f"returns, or leave it out."
+        )
+    if stream.groups is None and times is not None and not times.is_unique:
+        raise ValueError(
+            f"cost_bps of {_OWNER} is {shown(cost_bps)} and rows share a time, such as {times[times.duplicated()][0]}: "
+            f"nobody can tell who changes sides from row to row. Pass groups, which say whose row each is."
+        )
+
+
 # Outcome.
 
 
@@ -361,7 +380,8 @@ def _result(
     def table(values: Any) -> pd.DataFrame | None:
         return None if values is None else pd.DataFrame(values, index=index, columns=names)
 
-    sides = _sides(stream, schedule, classes, combined)
+    overlap = inferred_overlap(schedule.known, times)
+    sides = _sides(stream, schedule, classes, combined, overlap)
     wins, profits = _earned(sides, came, cost_bps)
     if classes is not None:
         wins = np.where(silent, np.nan, predictions == y[:, None])
@@ -385,6 +405,7 @@ def _result(
         groups=came.groups,
         moments=np.arange(len(index)) if when is None else np.unique(when.asi8, return_inverse=True)[1],
         times=when,
+        overlap=overlap,
     )
 
 
@@ -399,7 +420,9 @@ def _losses(lived: Mapping[str, Lived], targets: Array, combined: Array, loss: L
     return chosen(targets, combined), type(chosen).__name__
 
 
-def _sides(stream: Stream, schedule: Schedule, classes: NDArray[Any] | None, combined: Array) -> Array | None:
+def _sides(
+    stream: Stream, schedule: Schedule, classes: NDArray[Any] | None, combined: Array, overlap: float
+) -> Array | None:
     """Side that every rival took: the sign of a number, or what the class stood for on the training rows."""
     if stream.returns is None:
         return None
@@ -411,7 +434,7 @@ def _sides(stream: Stream, schedule: Schedule, classes: NDArray[Any] | None, com
         rows = slice(period.start - schedule.first, period.stop - schedule.first)
         past = slice(period.train.start, period.train.stop)
         weight = np.ones(past.stop - past.start) if stream.sample_weight is None else stream.sample_weight[past]
-        stands_for = class_sides(np.eye(len(classes))[y[past]], stream.returns[past], weight)
+        stands_for = class_sides(np.eye(len(classes))[y[past]], stream.returns[past], weight, overlap)
         taken[rows] = np.zeros(1) if stands_for is None else stands_for[combined[rows].argmax(axis=2)]
     return np.where(np.isnan(combined).any(axis=2), np.nan, taken)
 
@@ -421,17 +444,23 @@ def _earned(sides: Array | None, came: Stream, cost_bps: float) -> tuple[Array |
     if sides is None:
         return None, None
     wins, profits = trade_outcomes(sides, came.returns)
-    owners = np.zeros(len(sides), dtype=np.intp)
-    if came.groups is not None:
-        owners = pd.factorize(came.groups)[0]
-    changed = np.zeros(sides.shape, dtype=bool)
-    for owner in np.unique(owners):
-        rows = np.flatnonzero(owners == owner)
-        held = np.nan_to_num(sides[rows])
-        changed[rows] = np.diff(held, axis=0, prepend=0.0) != 0
-    # Leaving the market costs as well, although no trade is made on that row.
-    paid = np.where(changed, float(cost_bps), 0.0)
-    return wins, np.where(np.isnan(profits) & (paid > 0), -paid, profits - paid)
+    return wins, profits - cost_bps * _changes_paid(np.nan_to_num(sides), came.groups)
+
+
+def _changes_paid(sides: Array, groups: NDArray[Any] | None) -> Array:
+    """How many changes of side each trade pays for: its own, and leaving the market after the last trade."""
+    owners = np.zeros(len(sides), dtype=np.intp) if groups is None else pd.factorize(groups)[0]
+    order = np.argsort(owners, kind="stable")
+    held = sides[order]
+    first = np.diff(owners[order], prepend=-1) != 0
+    changed = held != np.where(first[:, None], 0.0, np.roll(held, 1, axis=0))
+    changes = np.cumsum(changed, axis=0)
+    # Changes that were paid for by the last trade before each row, or were made by others before the group's first.
+    settled = np.roll(np.where(held != 0, changes, 0), 1, axis=0)
+    settled[first] = (changes - changed)[first]
+    paid = np.empty_like(sides)
+    paid[order] = changes - np.maximum.accumulate(settled, axis=0)
+    return paid
 
 
 def _memberships(lived: Mapping[str, Lived], came: Stream, index: pd.Index[Any]) -> pd.DataFrame:

@@ -10,12 +10,15 @@ from skensemble.intervals._calibration import ProbabilityCalibration
 from skensemble.intervals._confidence import AdaptiveConfidence
 from skensemble.intervals._intervals import AdaptiveIntervals, side_chances
 from skensemble.intervals._sets import AdaptiveSets, within_margins
+from skensemble.intervals._thresholds import check_coverage, read_coverages
 
 __all__ = [
     "AdaptiveConfidence",
     "AdaptiveIntervals",
     "AdaptiveSets",
     "ProbabilityCalibration",
+    "check_coverage",
+    "read_coverages",
     "side_chances",
     "within_margins",
 ]

@@ -73,10 +73,10 @@ def read_memberships(memberships: npt.ArrayLike, owner: str, n: int, n_regimes: 
 def read_probabilities(probabilities: npt.ArrayLike, owner: str) -> Array:
     """Read one probability per row and class; a row that is NaN somewhere becomes NaN altogether."""
     table = read_numbers(probabilities, "probabilities", owner)
-    if table.ndim != 2 or table.shape[1] < 2:
+    if table.ndim != 2 or not table.shape[1]:
         raise ValueError(
-            f"probabilities of {owner} must have one row per sample and one column for each of at least two classes; "
-            f"got a shape of {table.shape}."
+            f"probabilities of {owner} must have one row per sample and one column for each class; got a shape of "
+            f"{table.shape}."
         )
     unknown = np.isnan(table).any(axis=1, keepdims=True)
     if unknown.any():

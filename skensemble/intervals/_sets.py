@@ -377,7 +377,9 @@ def _margins(probabilities: Array) -> tuple[Array, Array]:
     total = products = np.zeros(len(bounded))
     for share, margin in zip(bounded.T, margins.T, strict=True):
         total, products = total + share, products + share * margin
-    return margins, products / (total - bounded.max(axis=1))
+    others = total - bounded.max(axis=1)
+    # One class alone has no other, and no margin.
+    return margins, np.divide(products, others, out=np.zeros(len(others)), where=others != 0)
 
 
 def _starts(coverages: float | Sequence[float]) -> Array:

@@ -15,7 +15,16 @@ from skensemble.intervals._reading import Array, Shares, read_numbers
 from skensemble.intervals._record import RegimeRecord, moved, part_names
 from skensemble.performance import wilson_interval
 
-__all__ = ["Asked", "CoverageRecord", "Thresholds", "at_coverage", "mixed", "step_size"]
+__all__ = [
+    "Asked",
+    "CoverageRecord",
+    "Thresholds",
+    "at_coverage",
+    "check_coverage",
+    "mixed",
+    "read_coverages",
+    "step_size",
+]
 
 # A threshold moves by _FIRST_STEP/√n, so that a bad start is soon forgotten, and by no less than some least step later.
 _FIRST_STEP = 0.6
@@ -42,19 +51,7 @@ class CoverageRecord(RegimeRecord):
 
     def __init__(self, n_regimes: int, coverages: Sequence[float]) -> None:
         super().__init__(n_regimes)
-        owner = type(self).__name__
-        levels = read_numbers(coverages, "coverages", owner)
-        if (
-            levels.ndim != 1
-            or not len(levels)
-            or not ((levels > 0) & (levels < 1)).all()
-            or (np.diff(levels) <= 0).any()
-        ):
-            raise ValueError(
-                f"coverages of {owner} must be numbers between 0 and 1 in increasing order, such as "
-                f"(0.5, 0.8, 0.9, 0.95); got {shown(coverages)}."
-            )
-        self.coverages = tuple(levels.tolist())
+        self.coverages = read_coverages(coverages, type(self).__name__)
 
     def coverage_frame(self, regimes: Sequence[object] | None = None) -> pd.DataFrame:
         """Return how often the outcome was covered, each row judged as it was before its outcome was known.
@@ -109,13 +106,70 @@ class CoverageRecord(RegimeRecord):
         return self._thresholds().rows
 
     def _check_coverage(self, coverage: float) -> None:
-        check_number(coverage, "coverage", type(self).__name__, low=0, open_low=True)
-        if coverage > self.coverages[-1]:
-            raise ValueError(
-                f"coverage of {type(self).__name__} must be at most {self.coverages[-1]}, the largest that is tracked; "
-                f"got {shown(coverage)}. Name larger ones in coverages from the start, such as "
-                "(0.5, 0.8, 0.9, 0.95, 0.99)."
-            )
+        check_coverage(coverage, self.coverages, type(self).__name__)
+
+
+def read_coverages(coverages: Sequence[float], owner: str) -> tuple[float, ...]:
+    """Return the coverages that are to be tracked, or refuse them.
+
+    Parameters
+    ----------
+    coverages : sequence of float
+        Increasing, in (0, 1), at least one.
+    owner : str
+        Whose they are, for the error.
+
+    Returns
+    -------
+    tuple of float
+        The same as plain numbers.
+
+    Raises
+    ------
+    ValueError
+        If they are anything else.
+
+    Examples
+    --------
+    >>> read_coverages([0.5, 0.9], "Ensemble")
+    (0.5, 0.9)
+    """
+    levels = read_numbers(coverages, "coverages", owner)
+    if levels.ndim != 1 or not len(levels) or not ((levels > 0) & (levels < 1)).all() or (np.diff(levels) <= 0).any():
+        raise ValueError(
+            f"coverages of {owner} must be numbers between 0 and 1 in increasing order, such as (0.5, 0.8, 0.9, 0.95); "
+            f"got {shown(coverages)}."
+        )
+    return tuple(levels.tolist())
+
+
+def check_coverage(coverage: float, tracked: Sequence[float], owner: str) -> None:
+    """Refuse a coverage that is above all that are tracked.
+
+    Parameters
+    ----------
+    coverage : float
+        What is asked for.
+    tracked : sequence of float
+        What is tracked, increasing.
+    owner : str
+        Who was asked, for the error.
+
+    Raises
+    ------
+    ValueError
+        If the coverage is no number, not above 0, or above the largest that is tracked.
+
+    Examples
+    --------
+    >>> check_coverage(0.85, (0.5, 0.9), "predict_interval")
+    """
+    check_number(coverage, "coverage", owner, low=0, open_low=True)
+    if coverage > tracked[-1]:
+        raise ValueError(
+            f"coverage of {owner} must be at most {tracked[-1]}, the largest that is tracked; got {shown(coverage)}. "
+            "Name larger ones in coverages from the start, such as (0.5, 0.8, 0.9, 0.95, 0.99)."
+        )
 
 
 @dataclasses.dataclass

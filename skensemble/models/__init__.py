@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from skensemble._checks import check_choice, shown
-from skensemble.models._base import documented
+from skensemble.models._base import NamedModel, documented
 from skensemble.models._boosting import (
     HistogramBoostingClassifier,
     HistogramBoostingRegressor,
@@ -22,12 +22,14 @@ from skensemble.models._boosting import (
     XGBoostClassifier,
     XGBoostRegressor,
 )
+from skensemble.models._few import answers_as_named, few_numbers, quick_answer
 from skensemble.models._forests import (
     BootstrapForestClassifier,
     BootstrapForestRegressor,
     RandomSplitForestClassifier,
     RandomSplitForestRegressor,
 )
+from skensemble.models._parts import forest_of_parts, parts_of_forest
 from skensemble.models._standardized import (
     LinearClassifier,
     LinearRegressor,
@@ -56,19 +58,25 @@ __all__ = [
     "LightGBMRegressor",
     "LinearClassifier",
     "LinearRegressor",
+    "NamedModel",
     "NetworkClassifier",
     "NetworkRegressor",
     "RandomSplitForestClassifier",
     "RandomSplitForestRegressor",
     "XGBoostClassifier",
     "XGBoostRegressor",
+    "answers_as_named",
     "canonical_name",
     "documented",
+    "few_numbers",
+    "forest_of_parts",
     "innermost",
     "label_encoded",
     "make_model",
     "model_names",
     "needs_label_encoding",
+    "parts_of_forest",
+    "quick_answer",
     "relative_cost",
     "same_on_any_threads",
     "takes_sample_weight",

@@ -71,7 +71,14 @@ def in_slices(answer: Callable[[Any], NDArray], values: Any, n_jobs: int | None)
 
 
 class NamedModel(BaseEstimator):
-    """The steps that all named models share; a model says how it trains on numbers and how it answers."""
+    """The steps that all named models share; a model says how it trains on numbers and how it answers.
+
+    Examples
+    --------
+    >>> from skensemble.models import LinearRegressor
+    >>> isinstance(LinearRegressor(), NamedModel)
+    True
+    """
 
     # A class attribute, not set_fit_request: that needs routing switched on and ties the instance to itself.
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_weight": True}
@@ -128,6 +135,10 @@ class NamedModel(BaseEstimator):
             )
         return validate_data(self, X, reset=False, **self._reading())
 
+    def _transformed(self, values: Any) -> Any:
+        """Return the numbers of rows as the model reads them."""
+        return values
+
     def _arranged(self, rows: Rows) -> Rows:
         """Return the rows as often and in the order as they are learned."""
         return counted_rows(rows)
@@ -161,10 +172,25 @@ class NamedRegressor(RegressorMixin, NamedModel):
         predictions : ndarray of shape (n_samples,)
             One prediction per row.
         """
-        values = self._values(X)
+        return self.answers(self._values(X))
+
+    def answers(self, values: Any) -> NDArray:
+        """Predict without a check, for who has made them: one row is answered sooner than checked.
+
+        Parameters
+        ----------
+        values : ndarray or CSR matrix of float of shape (n_samples, n_features)
+            Rows with the columns of ``fit``, all numbers or NaN; a model that learned categories cannot read them.
+
+        Returns
+        -------
+        predictions : ndarray of shape (n_samples,)
+            One prediction per row.
+        """
         if self.model_ is None:
             return np.full(values.shape[0], self.target_mean_)
-        return self.target_mean_ + self.target_scale_ * self._answer(values).astype(np.float64, copy=False)
+        said = self._answer(self._transformed(values))
+        return self.target_mean_ + self.target_scale_ * said.astype(np.float64, copy=False)
 
     def _reading(self, *, y: bool = False) -> dict[str, Any]:
         return super()._reading() | ({"y_numeric": True} if y else {})
@@ -227,10 +253,24 @@ class NamedClassifier(ClassifierMixin, NamedModel):
         probabilities : ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``; each row sums to one.
         """
-        values = self._values(X)
+        return self.answers(self._values(X))
+
+    def answers(self, values: Any) -> NDArray:
+        """Predict probabilities without a check, for who has made them: one row is answered sooner than checked.
+
+        Parameters
+        ----------
+        values : ndarray or CSR matrix of float of shape (n_samples, n_features)
+            Rows with the columns of ``fit``, all numbers or NaN; a model that learned categories cannot read them.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``.
+        """
         if len(self.classes_) == 1:
             return np.ones((values.shape[0], 1))
-        return self._probabilities(values)
+        return self._probabilities(self._transformed(values))
 
     def _numbers(self, targets: NDArray) -> NDArray:
         check_classification_targets(targets)

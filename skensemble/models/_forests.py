@@ -22,6 +22,7 @@ __all__ = [
     "BootstrapForestRegressor",
     "RandomSplitForestClassifier",
     "RandomSplitForestRegressor",
+    "mean_of_trees",
 ]
 
 _PARAMETERS = """
@@ -74,11 +75,31 @@ class _Forest(NamedModel):
         return forest.fit(_without_gaps(rows.values), rows.targets, sample_weight=rows.weight)
 
     def _mean_of_trees(self, values: Any) -> NDArray:
-        trees = [tree.tree_ for tree in self.model_.estimators_]
-        return in_slices(partial(_mean_answer, trees), _without_gaps(values).astype(np.float32), self.n_jobs)
+        return in_slices(partial(mean_of_trees, self.model_), _without_gaps(values), self.n_jobs)
 
 
-def _mean_answer(trees: list[Any], values: Any) -> NDArray:
+def mean_of_trees(forest: Any, values: Any) -> NDArray:
+    """Return what a forest of scikit-learn says, tree by tree and without its thread pool.
+
+    Parameters
+    ----------
+    forest : estimator
+        Fitted, of one output.
+    values : ndarray or CSR matrix of shape (n_samples, n_features)
+        Rows.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_values)
+        Numbers in one column, or the probability of each class.
+
+    Examples
+    --------
+    >>> forest = RandomForestRegressor(5).fit([[0.0], [1.0]], [2.0, 2.0])
+    >>> mean_of_trees(forest, np.array([[0.0]]))
+    array([[2.]])
+    """
+    trees, values = [tree.tree_ for tree in forest.estimators_], values.astype(np.float32)
     """Add the trees up in their order: shared out over threads, the sum would depend on who is first."""
     total = trees[0].predict(values)
     for tree in trees[1:]:

@@ -91,7 +91,7 @@ def _canonical_order(values: Any, targets: NDArray, weight: NDArray | None) -> N
     mark = np.zeros(values.shape[0], dtype=np.uint64)
     if is_sparse(values):
         coordinates = values.tocoo()
-        np.add.at(mark, coordinates.coords[0], _mixed(coordinates.data) * factors[coordinates.coords[1]])
+        np.add.at(mark, coordinates.row, _mixed(coordinates.data) * factors[coordinates.col])
     else:
         for column, factor in enumerate(factors):
             mark += _mixed(values[:, column]) * factor

@@ -63,8 +63,8 @@ class _Standardized(NamedModel):
         self.centre_ = np.zeros_like(self.mean_) if is_sparse(values) else self.mean_
         return rows._replace(values=self._standardized(values))
 
-    def _values(self, X: Any) -> Any:
-        return self._standardized(self._expanded(super()._values(X)))
+    def _transformed(self, values: Any) -> Any:
+        return self._standardized(self._expanded(values))
 
     def _expanded(self, values: Any) -> Any:
         if not self.indicators_:

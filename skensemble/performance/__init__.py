@@ -7,7 +7,21 @@ rule: a figure that its outcomes do not define is NaN, never 0, and every figure
 """
 
 from skensemble.performance._figures import performance_figures
-from skensemble.performance._intervals import mean_interval, sharpe_interval, trade_outcomes, wilson_interval
+from skensemble.performance._intervals import (
+    effective_number,
+    mean_interval,
+    sharpe_interval,
+    trade_outcomes,
+    wilson_interval,
+)
 from skensemble.performance._ledger import Ledger
 
-__all__ = ["Ledger", "mean_interval", "performance_figures", "sharpe_interval", "trade_outcomes", "wilson_interval"]
+__all__ = [
+    "Ledger",
+    "effective_number",
+    "mean_interval",
+    "performance_figures",
+    "sharpe_interval",
+    "trade_outcomes",
+    "wilson_interval",
+]

@@ -6,7 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from skensemble.performance._intervals import Array
-from skensemble.performance._records import CHANNELS, LOSS, N_PLANES, PROFIT, WIN, extended, figures_of
+from skensemble.performance._records import (
+    LOSS,
+    N_CHANNELS,
+    N_PLANES,
+    PROFIT,
+    TRADABLE,
+    WIN,
+    extended,
+    figures_of,
+    tradable,
+)
 
 __all__ = ["performance_figures"]
 
@@ -19,6 +29,7 @@ def performance_figures(
     profits_bps: Array | None = None,
     sample_weight: npt.ArrayLike | None = None,
     periods_per_year: float | None = None,
+    overlap: float = 1.0,
 ) -> dict[str, Array]:
     """Work out what a ledger would show of rows that are all known already.
 
@@ -35,7 +46,9 @@ def performance_figures(
     sample_weight : array-like of shape (n_samples,), default=None
         How much each row counts; all alike if None.
     periods_per_year : float, default=None
-        Trades per year, for annualised Sharpe ratios.
+        Rows per year, traded or not, for annualised Sharpe ratios.
+    overlap : float, default=1.0
+        How many rows in a row share one stretch of time, see `Ledger`.
 
     Returns
     -------
@@ -50,13 +63,19 @@ def performance_figures(
     [1.0, 2.0]
     """
     n_samples, n_performers = losses.shape
-    values = np.full((n_samples, len(CHANNELS), 1, n_performers), np.nan)
+    values = np.full((n_samples, N_CHANNELS, 1, n_performers), np.nan)
     for channel, given in ((LOSS, losses), (WIN, wins), (PROFIT, profits_bps)):
         if given is not None:
             values[:, channel, 0] = given
+    if profits_bps is not None:
+        values[:, TRADABLE, 0] = tradable(losses, profits_bps)
     counted = np.ones(n_samples) if sample_weight is None else np.asarray(sample_weight, dtype=float)
-    shares = np.column_stack([memberships, np.ones(n_samples)]) * counted[:, None]
-    weight = np.repeat(shares[:, :, None], n_performers, axis=2)
-    with np.errstate(over="ignore", invalid="ignore"):
-        record = extended(np.zeros((N_PLANES, *weight.shape[1:])), weight, values)
-    return figures_of(record, periods_per_year)
+    record = np.zeros((N_PLANES, memberships.shape[1] + 1, n_performers))
+    for regime, share in enumerate((*memberships.T, np.ones(n_samples))):
+        rows = np.flatnonzero(share * counted > 0)
+        if len(rows):
+            weight = np.repeat((share * counted)[rows, None, None], n_performers, axis=2)
+            here = slice(regime, regime + 1)
+            with np.errstate(over="ignore", invalid="ignore"):
+                record[:, here] = extended(record[:, here], weight, weight**2, values[rows])
+    return figures_of(record, periods_per_year, overlap)

@@ -10,11 +10,50 @@ from scipy import special
 
 from skensemble._checks import shown
 
-__all__ = ["Array", "mean_interval", "normal_quantile", "ratio", "sharpe_interval", "trade_outcomes", "wilson_interval"]
+__all__ = [
+    "Array",
+    "effective_number",
+    "mean_interval",
+    "normal_quantile",
+    "ratio",
+    "sharpe_interval",
+    "trade_outcomes",
+    "wilson_interval",
+]
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
 _BPS = 1e4
+
+
+def effective_number(weight: npt.ArrayLike, square: npt.ArrayLike) -> Array:
+    """Say how many outcomes of one weight would tell as much as weighted ones: (Σw)² / Σw².
+
+    The scale of the weights does not matter. It is the number of outcomes where all weights are alike, and less where a
+    few of them carry most of the weight.
+
+    Parameters
+    ----------
+    weight, square : array-like
+        Sum of the weights, and of their squares.
+
+    Returns
+    -------
+    n : ndarray
+        The number; NaN where there is no weight.
+
+    References
+    ----------
+    L. Kish, Survey Sampling, Wiley 1965.
+
+    Examples
+    --------
+    Three outcomes of weight 1 and one of weight 3:
+
+    >>> float(effective_number(6, 12))
+    3.0
+    """
+    return ratio(weight, ratio(square, weight))
 
 
 def wilson_interval(wins: npt.ArrayLike, n: npt.ArrayLike, confidence: float = 0.95) -> tuple[Array, Array]:

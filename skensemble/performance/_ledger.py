@@ -10,13 +10,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from skensemble._checks import check_number, shown
-from skensemble.performance._intervals import Array, normal_quantile, ratio
-from skensemble.performance._reading import check_shares, distinct_names, read_table, row_weights
+from skensemble.performance._intervals import Array, effective_number, normal_quantile, ratio
+from skensemble.performance._reading import check_shares, distinct_names, read_memberships, read_table, row_weights
 from skensemble.performance._records import (
     AGREEMENT,
     CHANNELS,
     LOSS,
     MOMENTS,
+    N_CHANNELS,
     N_PLANES,
     PROFIT,
     ROUNDING,
@@ -30,7 +31,9 @@ from skensemble.performance._records import (
     pairs_of,
     pushed,
     sums_after,
+    tradable,
 )
+from skensemble.regimes import listed_memberships
 
 __all__ = ["Ledger"]
 
@@ -58,6 +61,10 @@ class Ledger:
     record. So n is the sum of these weights, the number of outcomes where regimes are hard and nothing is weighted.
     What is NaN did not happen: it leaves the record of that performer and figure as it was.
 
+    How sure a figure is depends on how many independent outcomes stand behind it, and not on the scale of the weights
+    w: every interval is that of Kish's effective number (Σw)² / Σw², which is n where all weights are one, divided by
+    ``overlap``.
+
     Parameters
     ----------
     models : sequence of str
@@ -68,8 +75,11 @@ class Ledger:
         How many of its latest outcomes make up the recent window of each performer in each regime. Larger is steadier
         and slower to notice a change; the size of the ledger grows with it.
     periods_per_year : float, default=None
-        Trades per year, for the annualised Sharpe ratio (252 for one trade per trading day); that of a regime is the
-        one of a year spent in it. Not annualised if None.
+        Outcomes per year, traded or not, for the annualised Sharpe ratio (252 for one outcome per trading day); that of
+        a regime is the one of a year spent in it. Not annualised if None.
+    overlap : float, default=1.0
+        How many outcomes in a row share one stretch of time: 5 for the return of the next five days on daily rows.
+        Five such outcomes tell as much as one, and a year holds a fifth of ``periods_per_year`` of them.
 
     Attributes
     ----------
@@ -81,6 +91,8 @@ class Ledger:
     ----------
     T. F. Chan, G. H. Golub and R. J. LeVeque, "Algorithms for computing the sample variance: analysis and
     recommendations", The American Statistician, 1983.
+
+    L. Kish, Survey Sampling, Wiley 1965.
 
     P. Pébay, "Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical
     moments", Sandia Report SAND2008-6212, 2008.
@@ -113,24 +125,29 @@ class Ledger:
         *,
         lookback: int = 50,
         periods_per_year: float | None = None,
+        overlap: float = 1.0,
     ) -> None:
         check_number(lookback, "lookback", "Ledger", low=1, integer=True)
         if periods_per_year is not None:
             check_number(periods_per_year, "periods_per_year", "Ledger", low=0, open_low=True)
+        check_number(overlap, "overlap", "Ledger", low=1)
         self.models = distinct_names(models, "models", _BESIDE_MODELS)
         self.regimes = distinct_names(regimes, "regimes", (_POOLED,))
         self.lookback = int(lookback)
         self.periods_per_year = periods_per_year
+        self.overlap = overlap
         shape = (len(self.regimes) + 1, len(self.performers))
         self._lifetime = np.zeros((N_PLANES, *shape))
-        # Weight and the four channels of each of the latest outcomes, in a ring; weight 0 marks an empty place.
-        self._recent = np.zeros((self.lookback, 1 + len(CHANNELS), *shape))
+        # Weight, its square and the channels of each of the latest outcomes, in a ring; weight 0 marks an empty place.
+        self._recent = np.zeros((self.lookback, 2 + N_CHANNELS, *shape))
         self._slot = np.zeros(shape, dtype=np.intp)
         # Per pair of models, over the outcomes that both were awake for: weight, mean error of the first, its sum of
-        # squared deviations, and the sum of products of the deviations of both.
-        self._pairs = np.zeros((4, len(self.models), len(self.models)))
-        # Outcomes that do not fill a block yet: weights, channels and errors side by side.
-        self._pending = np.empty((0, shape[0] + len(CHANNELS) * shape[1] + len(self.models)))
+        # squared deviations, the sum of products of the deviations of both, and the squared weight.
+        self._pairs = np.zeros((5, len(self.models), len(self.models)))
+        # Outcomes that do not fill a block yet: weight, channels and errors side by side; and what part of them lies
+        # in which regime: number of the row, position of the regime and weight, by row.
+        self._pending = np.empty((0, 1 + N_CHANNELS * shape[1] + len(self.models)))
+        self._inside = np.empty((0, 3))
 
     @property
     def performers(self) -> tuple[str, ...]:
@@ -181,7 +198,7 @@ class Ledger:
         losses = read_table(losses, "losses", (None, n_models), "one column per model")
         weights = row_weights(sample_weight, len(losses))
         record = self._lifetime[:, -1, :n_models]
-        waiting = self._pending[:, len(self.regimes) :]
+        waiting = self._pending
         counted = np.concatenate([waiting[:, 0], weights])[:, None]
         everything = np.concatenate([waiting[:, 1 : 1 + n_models], losses])
         heard = np.isfinite(everything)
@@ -209,22 +226,24 @@ class Ledger:
 
         Parameters
         ----------
-        memberships : array-like of shape (n_samples, n_regimes)
+        memberships : array-like of shape (n_samples, n_regimes), or ndarray of int of shape (n_samples,)
             Share of each regime in each row, in [0, 1] with a sum of at most 1; all zero where the regime is unknown,
-            then only the pooled record moves.
+            then only the pooled record moves. Or, where every row lies in one regime only, its position, -1 where it is
+            unknown: of many regimes that is far less to go through.
         losses : array-like of shape (n_samples, n_performers), default=None
             How wrong each performer was, lower is better. Columns as in ``performers``.
         wins : array-like of shape (n_samples, n_performers), default=None
             1 where a performer was on the right side, 0 where on the wrong one, NaN where neither.
         profits_bps : array-like of shape (n_samples, n_performers), default=None
-            Profit of each trade in basis points, NaN where there was none.
+            Profit of each trade in basis points, NaN where there was none. Where it is NaN beside a loss, the performer
+            could have traded and did not.
         agreements : array-like of shape (n_samples, n_performers), default=None
             For a model, whether it was on the ensemble's side (1 or 0); for the ensemble, the share or the weight of
             the models on its side.
         errors : array-like of shape (n_samples, n_models), default=None
             What :meth:`error_correlations` compares: signed errors in regression, losses in classification.
         sample_weight : array-like of shape (n_samples,), default=None
-            How many outcomes each row counts for; 1 if None. A row of weight 0 is a row left out.
+            How much each row counts; 1 if None. A row of weight 0 is a row left out.
 
         Returns
         -------
@@ -247,9 +266,9 @@ class Ledger:
           performer  regime  won  profit_bps
         6  ensemble  pooled  1.0        12.0
         """
-        rows = self._rows(memberships, sample_weight)
+        rows, inside = self._rows(memberships, sample_weight)
         width = len(self.performers)
-        start = len(self.regimes) + 1
+        start = 1
         for name, values in zip(CHANNELS, (losses, wins, profits_bps, agreements), strict=True):
             if values is not None:
                 rows[:, start : start + width] = read_table(
@@ -258,24 +277,33 @@ class Ledger:
                 if name in ("wins", "agreements"):
                     check_shares(rows[:, start : start + width], name)
             start += width
+        if profits_bps is not None:
+            channels = self._parts(rows)[1]
+            rows[:, start : start + width] = tradable(channels[:, LOSS], channels[:, PROFIT])
         if errors is not None:
-            rows[:, start:] = read_table(errors, "errors", (len(rows), len(self.models)), "one column per model")
-        if sample_weight is not None:
-            rows = rows[rows[:, len(self.regimes)] > 0]
+            rows[:, start + width :] = read_table(
+                errors, "errors", (len(rows), len(self.models)), "one column per model"
+            )
+        if not rows[:, 0].all():
+            rows, inside = _left_in(rows, inside)
 
         later = self._copy()
-        pending = np.concatenate([self._pending, rows])
+        inside[:, 0] += len(self._pending)
+        pending, inside = np.concatenate([self._pending, rows]), np.concatenate([self._inside, inside])
         whole = len(pending) - len(pending) % _BLOCK
-        for block in range(0, whole, _BLOCK):
-            later._absorb(pending[block : block + _BLOCK])
+        starts = range(0, whole + 1, _BLOCK)
+        cuts = np.searchsorted(inside[:, 0], starts).tolist()
+        for start, stop, first, last in zip(starts, starts[1:], cuts, cuts[1:], strict=False):
+            later._absorb(pending[start:stop], inside[first:last] - [start, 0, 0])
         later._pending = pending[whole:].copy()
+        later._inside = inside[cuts[-1] :] - [whole, 0, 0]
         return later
 
     def __add__(self, other: Ledger) -> Ledger:
         """Join the ledger of one stretch of time with that of the stretch after it."""
         if not isinstance(other, Ledger):
             return NotImplemented
-        for name in ("models", "regimes", "lookback", "periods_per_year"):
+        for name in ("models", "regimes", "lookback", "periods_per_year", "overlap"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
                 raise ValueError(
@@ -286,7 +314,7 @@ class Ledger:
         rows = other._recent_rows()
         with np.errstate(over="ignore", invalid="ignore"):
             both._lifetime = joined(both._lifetime, other._lifetime)
-            both._recent, both._slot = pushed(both._recent, both._slot, rows[:, 0], rows[:, 1:])
+            both._recent, both._slot = pushed(both._recent, both._slot, rows[:, 0], rows[:, 1], rows[:, 2:])
             both._pairs = joined_pairs(both._pairs, other._pairs)
         return both
 
@@ -324,7 +352,9 @@ class Ledger:
            forest 1.0   2.0
          ensemble 1.0   1.0
         """
-        new = Ledger(models, regimes, lookback=self.lookback, periods_per_year=self.periods_per_year)
+        new = Ledger(
+            models, regimes, lookback=self.lookback, periods_per_year=self.periods_per_year, overlap=self.overlap
+        )
         rows = _positions((*new.regimes, _POOLED), (*self.regimes, _POOLED))
         columns = _positions(new.performers, self.performers)
         pairs = _positions(new.models, self.models)
@@ -333,21 +363,23 @@ class Ledger:
         new._slot = _taken(self._slot, rows, columns)
         new._pairs = _taken(self._pairs, pairs, pairs)
         # Outcomes that wait go on waiting: when they are summed up must not depend on who came and went.
-        weights, values, errors = self._parts(self._pending)
+        weight, values, errors = self._parts(self._pending)
         waiting = [
-            _columns_taken(weights, rows, 0.0),
+            weight[:, None],
             *_columns_taken(values, columns, np.nan).transpose(1, 0, 2),
             _columns_taken(errors, pairs, np.nan),
         ]
         # One layout, hence one order of summation.
         new._pending = np.ascontiguousarray(np.hstack(waiting))
+        new._inside = _moved(self._inside, _positions((*self.regimes, _POOLED), (*new.regimes, _POOLED)))
         return new
 
     def discounted(self, models: Sequence[str], factor: float) -> Ledger:
         """Let the past of some models count for less, as after their definition has changed.
 
-        Each of their outcomes, lifetime and recent, counts ``factor`` times what it did, so n and with it the certainty
-        fall while rates and means stay. Cumulative profit and drawdown are those of ``factor`` times the stake.
+        Each of their outcomes, lifetime and recent, counts ``factor`` times what it did, and there are as good as
+        ``factor`` times as many of them: n and with it the certainty fall while rates and means stay. Cumulative profit
+        and drawdown are those of ``factor`` times the stake.
 
         Parameters
         ----------
@@ -388,10 +420,10 @@ class Ledger:
         # A mean does not depend on the weight of its outcomes; without any outcome left it goes back to 0.
         weighted[MOMENTS][0] = False
         later._lifetime = later._lifetime * np.where(weighted, factors, factors > 0)
-        later._recent = later._recent.copy()
-        later._recent[:, 0] *= factors
+        # Squares too by the factor, not by its square: then the effective number falls by it.
+        later._recent[:, :2] *= factors
         smaller = np.minimum(kept[:, None], kept)
-        later._pairs = later._pairs * np.stack([smaller, smaller > 0, smaller, smaller])
+        later._pairs = later._pairs * np.stack([smaller, smaller > 0, smaller, smaller, smaller])
         return later
 
     def frame(self) -> pd.DataFrame:
@@ -408,11 +440,13 @@ class Ledger:
             - ``won``, ``lost``, ``win_rate`` with ``_low``, ``_high``: :func:`wilson_interval`;
             - ``n_trades``, ``profit_bps`` with ``_low``, ``_high``: mean profit per trade, :func:`mean_interval`;
             - ``sharpe`` with ``_low``, ``_high``: mean / standard deviation (``ddof=1``) of profit per trade,
-              :func:`sharpe_interval`; ``sharpe_annual`` likewise, × √``periods_per_year``;
+              :func:`sharpe_interval`;
+            - ``sharpe_annual`` likewise, × √(``periods_per_year`` / ``overlap``), of all outcomes that came with
+              profits, NaN among them as 0: who trades on every tenth day has a tenth of the trades in a year;
             - ``drawdown_bps``: deepest fall of cumulative profit from its highest point, the start included;
             - ``n_agreement``, ``agreement``: mean agreement with the ensemble's side.
 
-            Intervals are at 95 %.
+            Intervals are at 95 %, of the effective number of outcomes (see the class) divided by ``overlap``.
 
         Examples
         --------
@@ -423,10 +457,10 @@ class Ledger:
         now = self._settled()
         rows = now._recent_rows()
         with np.errstate(over="ignore", invalid="ignore"):
-            recent = extended(np.zeros_like(now._lifetime), rows[:, 0], rows[:, 1:])
+            recent = extended(np.zeros_like(now._lifetime), rows[:, 0], rows[:, 1], rows[:, 2:])
             windows = {
-                "lifetime": figures_of(now._lifetime, self.periods_per_year),
-                "recent": figures_of(recent, self.periods_per_year),
+                window: figures_of(record, self.periods_per_year, self.overlap)
+                for window, record in {"lifetime": now._lifetime, "recent": recent}.items()
             }
         labels = (*self.regimes, _POOLED)
         tables = []
@@ -451,7 +485,7 @@ class Ledger:
         -------
         frame : DataFrame
             One row per pair: ``model``, ``other``, ``n`` (outcomes for which both were awake), ``correlation``,
-            ``low``, ``high`` (95 %, by Fisher's transformation; NaN unless n > 3).
+            ``low``, ``high`` (95 %, by Fisher's transformation; NaN unless there are more than 3 independent outcomes).
 
         References
         ----------
@@ -466,14 +500,15 @@ class Ledger:
            model   other    n  correlation  low  high
         0  ridge  forest  3.0          1.0  NaN   NaN
         """
-        weight, mean, square, product = self._settled()._pairs
-        spread = np.sqrt(square)
+        weight, mean, deviation, product, square = self._settled()._pairs
+        spread = np.sqrt(deviation)
         spread[spread <= ROUNDING * np.abs(mean) * np.sqrt(weight)] = 0.0
         with np.errstate(over="ignore", invalid="ignore"):
             correlation = np.clip(ratio(product, spread * spread.T), -1.0, 1.0)
         with np.errstate(divide="ignore"):
             centre = np.arctanh(correlation)
-        half = ratio(normal_quantile(0.95), np.sqrt(np.maximum(weight - 3, 0.0)))
+        spare = effective_number(weight, square) / self.overlap - 3
+        half = ratio(normal_quantile(0.95), np.sqrt(np.maximum(spare, 0.0)))
         first, second = np.triu_indices(len(self.models), k=1)
         return pd.DataFrame(
             {
@@ -486,58 +521,54 @@ class Ledger:
             }
         )
 
-    def _rows(self, memberships: npt.ArrayLike, sample_weight: npt.ArrayLike | None) -> Array:
-        """Start a row per outcome: weights in each regime and pooled, then room for the channels and the errors."""
-        memberships = read_table(memberships, "memberships", (None, len(self.regimes)), "one column per regime")
-        totals = memberships.sum(axis=1)
-        # Written so that NaN is refused too.
-        if not (memberships.min(initial=0.0) >= 0 and totals.max(initial=0.0) <= 1 + 1e-6):
-            row = int(np.argmin((memberships >= 0).all(axis=1) & (totals <= 1 + 1e-6)))
-            raise ValueError(
-                "memberships of the ledger must be at least 0 and add up to at most 1 in every row; "
-                f"got {shown(memberships[row].tolist())} in row {row}."
-            )
-        n_weights = len(self.regimes) + 1
-        rows = np.full((len(memberships), self._pending.shape[1]), np.nan)
-        rows[:, : n_weights - 1] = memberships
-        rows[:, n_weights - 1] = 1.0
-        if sample_weight is not None:
-            rows[:, :n_weights] *= row_weights(sample_weight, len(rows))[:, None]
-        return rows
+    def _rows(self, memberships: npt.ArrayLike, sample_weight: npt.ArrayLike | None) -> tuple[Array, Array]:
+        """Start a row per outcome: its weight, then room for the channels and the errors; and where each row lies."""
+        shares = read_memberships(memberships, len(self.regimes))
+        rows = np.full((len(shares), self._pending.shape[1]), np.nan)
+        rows[:, 0] = row_weights(sample_weight, len(shares))
+        row, regime, share = listed_memberships(shares)
+        return rows, np.column_stack([row, regime, share * rows[row, 0]])
 
-    def _absorb(self, rows: Array) -> None:
+    def _absorb(self, rows: Array, inside: Array) -> None:
         """Take a block of rows into the record of a ledger that nobody has seen yet."""
-        weights, channels, errors = self._parts(rows)
-        values = channels[:, :, None, :]
-        weight = weights[:, :, None] * np.isfinite(values).any(axis=1)
+        weight, channels, errors = self._parts(rows)
+        pooled = np.array([len(self.regimes)]), np.arange(len(rows))[:, None], weight[:, None]
         with np.errstate(over="ignore", invalid="ignore"):
-            self._lifetime = extended(self._lifetime, weight, values)
-            self._recent, self._slot = pushed(self._recent, self._slot, weight, values)
+            for regimes, row, part in (pooled, _in_turn(inside)) if len(inside) else (pooled,):
+                values = np.where(part[:, None, :, None] > 0, channels[row].transpose(0, 2, 1, 3), np.nan)
+                weights = part[:, :, None] * np.isfinite(values).any(axis=1)
+                given = weights, weights**2, values
+                self._lifetime[:, regimes] = extended(self._lifetime[:, regimes], *given)
+                self._recent[:, :, regimes], self._slot[regimes] = pushed(
+                    self._recent[:, :, regimes], self._slot[regimes], *given
+                )
             if np.isfinite(errors).any():
-                self._pairs = joined_pairs(self._pairs, pairs_of(weights[:, -1], errors))
+                self._pairs = joined_pairs(self._pairs, pairs_of(weight, errors))
 
     def _parts(self, rows: Array) -> tuple[Array, Array, Array]:
-        """Weights, channels (n_samples, 4, n_performers) and errors of rows laid out side by side."""
-        n_weights, width = len(self.regimes) + 1, len(self.performers)
-        end = n_weights + len(CHANNELS) * width
-        return rows[:, :n_weights], rows[:, n_weights:end].reshape(len(rows), len(CHANNELS), width), rows[:, end:]
+        """Weight, channels (n_samples, 5, n_performers) and errors of rows laid out side by side."""
+        width = len(self.performers)
+        end = 1 + N_CHANNELS * width
+        return rows[:, 0], rows[:, 1:end].reshape(len(rows), N_CHANNELS, width), rows[:, end:]
 
     def _settled(self) -> Ledger:
         """Return the same record with nothing waiting."""
         settled = self._copy()
         if len(self._pending):
-            settled._absorb(self._pending)
-            settled._pending = self._pending[:0]
+            settled._absorb(self._pending, self._inside)
+            settled._pending, settled._inside = self._pending[:0], self._inside[:0]
         return settled
 
     def _recent_rows(self) -> Array:
-        """Unroll the ring, oldest outcome first: (lookback, 5, n_regimes + 1, n_performers)."""
+        """Unroll the ring, oldest outcome first: (lookback, 7, n_regimes + 1, n_performers)."""
         order = (self._slot + np.arange(self.lookback)[:, None, None]) % self.lookback
         return np.take_along_axis(self._recent, order[:, None], axis=0)
 
     def _copy(self) -> Ledger:
         later = object.__new__(Ledger)
         later.__dict__.update(self.__dict__)
+        for name in ("_lifetime", "_recent", "_slot"):
+            setattr(later, name, getattr(self, name).copy())
         return later
 
     def __eq__(self, other: object) -> bool:
@@ -574,6 +605,38 @@ class Ledger:
             text["Sharpe [95 %]"] = [f"{ratio:.2f} [{low:.2f}, {high:.2f}]" for ratio, low, high in sharpes]
         counts = f"{len(self.models)} models, {len(self.regimes)} regimes"
         return f"Ledger of {counts}; lifetime, pooled (all of it: frame()):\n{text.to_string(index=False, max_rows=20)}"
+
+
+def _left_in(rows: Array, inside: Array) -> tuple[Array, Array]:
+    """Leave out the rows of weight zero."""
+    kept = rows[:, 0] > 0
+    inside = inside[kept[inside[:, 0].astype(np.intp)]]
+    inside[:, 0] = (np.cumsum(kept) - 1)[inside[:, 0].astype(np.intp)]
+    return rows[kept], inside
+
+
+def _in_turn(inside: Array) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Array]:
+    """Lay the rows of every regime that there are any of one below the other, the first of each side by side.
+
+    So the work is that of the rows, however many regimes there are: positions of the regimes found, then numbers and
+    weights of their rows ``(n_most, n_found)``, weight 0 below the last.
+    """
+    order = np.argsort(inside[:, 1], kind="stable")
+    row, regime = inside[order, :2].astype(np.intp).T
+    found, first, count = np.unique(regime, return_index=True, return_counts=True)
+    column = np.repeat(np.arange(len(found)), count)
+    turn = np.arange(len(order)) - first[column]
+    rows, weights = np.zeros((count.max(), len(found)), dtype=np.intp), np.zeros((count.max(), len(found)))
+    rows[turn, column], weights[turn, column] = row, inside[order, 2]
+    return found, rows, weights
+
+
+def _moved(inside: Array, positions: npt.NDArray[np.intp]) -> Array:
+    """Say where rows lie after their regimes have moved; -1 is nowhere."""
+    moved = inside.copy()
+    moved[:, 1] = positions[inside[:, 1].astype(np.intp)]
+    moved = moved[moved[:, 1] >= 0]
+    return moved[np.lexsort((moved[:, 1], moved[:, 0]))]
 
 
 def _shortened(name: str) -> str:

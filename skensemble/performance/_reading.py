@@ -11,18 +11,41 @@ import numpy.typing as npt
 from skensemble._checks import shown
 from skensemble.performance._intervals import Array
 
-__all__ = ["check_shares", "distinct_names", "read_table", "row_weights"]
+__all__ = ["check_shares", "distinct_names", "read_memberships", "read_table", "row_weights"]
 
 
 def distinct_names(names: Sequence[Any], what: str, reserved: tuple[str, ...]) -> tuple[Any, ...]:
     """Refuse names that would mix up two records."""
-    names = tuple(names)
-    for position, name in enumerate(names):
+    names, seen = tuple(names), set()
+    for name in names:
         if name in reserved:
             raise ValueError(f"{what} of Ledger may not be called {shown(name)}: it keeps a record of its own there.")
-        if name in names[:position]:
+        if name in seen:
             raise ValueError(f"{what} of Ledger must all be different; got {shown(name)} twice.")
+        seen.add(name)
     return names
+
+
+def read_memberships(memberships: npt.ArrayLike, n_regimes: int) -> npt.NDArray[Any]:
+    """Read shares of the regimes, or the position of one regime for each row."""
+    if isinstance(memberships, np.ndarray) and memberships.ndim == 1 and memberships.dtype.kind == "i":
+        wrong = (memberships < -1) | (memberships >= n_regimes)
+        if wrong.any():
+            raise ValueError(
+                f"memberships of the ledger must be positions of its {n_regimes} regimes, or -1; got "
+                f"{memberships[wrong][0]} in row {int(np.argmax(wrong))}."
+            )
+        return memberships
+    shares = read_table(memberships, "memberships", (None, n_regimes), "one column per regime")
+    totals = shares.sum(axis=1)
+    # Written so that NaN is refused too.
+    if not (shares.min(initial=0.0) >= 0 and totals.max(initial=0.0) <= 1 + 1e-6):
+        row = int(np.argmin((shares >= 0).all(axis=1) & (totals <= 1 + 1e-6)))
+        raise ValueError(
+            "memberships of the ledger must be at least 0 and add up to at most 1 in every row; "
+            f"got {shown(shares[row].tolist())} in row {row}."
+        )
+    return shares
 
 
 def read_table(values: npt.ArrayLike, name: str, shape: tuple[int | None, int], columns: str) -> Array:

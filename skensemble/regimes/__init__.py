@@ -10,7 +10,13 @@ from skensemble.regimes._detection import SingleRegime, detect, detect_forward, 
 from skensemble.regimes._history import remembered
 from skensemble.regimes._jumps import JumpRegimes
 from skensemble.regimes._markov import MarkovRegimes
-from skensemble.regimes._memberships import encode_memberships, joined_names, regime_names
+from skensemble.regimes._memberships import (
+    encode_memberships,
+    joined_names,
+    label_names,
+    listed_memberships,
+    regime_names,
+)
 from skensemble.regimes._ordered import OrderedRegimes
 from skensemble.regimes._product import ProductRegimes
 from skensemble.regimes._windows import TrendRegimes, VolatilityRegimes
@@ -29,6 +35,8 @@ __all__ = [
     "encode_memberships",
     "fit_detector",
     "joined_names",
+    "label_names",
+    "listed_memberships",
     "matched_numbers",
     "regime_names",
     "remembered",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from skensemble._checks import shown
 
-__all__ = ["encode_memberships", "joined_names", "regime_names"]
+__all__ = ["encode_memberships", "joined_names", "label_names", "listed_memberships", "regime_names"]
 
 _MOST_LABELS = 50
 
@@ -49,18 +49,56 @@ def regime_names(regimes: Any) -> tuple[Hashable, ...]:
             f"regimes holds {len(names)} different labels in {len(labels)} rows, for example "
             f"{shown(next(iter(names)))}: that is a measurement, not a regime. Cut it into a few named bins first."
         )
-    return _checked_names(_sorted(names))
+    return label_names(names, "regimes")
 
 
-def _checked_names(names: Iterable[Hashable]) -> tuple[Hashable, ...]:
-    # Plain Python numbers, also from arrays: they read better in messages and tables.
-    checked = tuple(name.item() if isinstance(name, np.generic) else name for name in names)
-    doubles = [name for name in checked if checked.count(name) > 1]
+def label_names(labels: Iterable[Hashable], owner: str) -> tuple[Hashable, ...]:
+    """List the labels that occur, in an order that does not depend on theirs.
+
+    Parameters
+    ----------
+    labels : iterable of hashable
+        Labels, none missing.
+    owner : str
+        What they are labels of, for the error message.
+
+    Returns
+    -------
+    tuple of hashable
+        Sorted.
+
+    Raises
+    ------
+    ValueError
+        If one of them is ``"pooled"``.
+
+    Examples
+    --------
+    >>> label_names(["MSFT", "AAPL", "MSFT"], "groups")
+    ('AAPL', 'MSFT')
+    """
+    names = tuple(map(_plain, _sorted(set(labels))))
+    _refuse_pooled(names, owner)
+    return names
+
+
+def _checked_names(columns: Iterable[Hashable]) -> tuple[Hashable, ...]:
+    names = tuple(map(_plain, columns))
+    doubles = [name for name in names if names.count(name) > 1]
     if doubles:
         raise ValueError(f"regimes has several columns named {shown(doubles[0])}: give each regime a name of its own.")
-    if "pooled" in checked:
-        raise ValueError("regimes holds the label 'pooled', which names the answer for all regimes. Rename it.")
-    return checked
+    _refuse_pooled(names, "regimes")
+    return names
+
+
+def _plain(name: Hashable) -> Hashable:
+    """Plain Python numbers, also from arrays: they read better in messages and tables."""
+    return name.item() if isinstance(name, np.generic) else name
+
+
+def _refuse_pooled(names: Sequence[Hashable], owner: str) -> None:
+    if "pooled" in names:
+        raise ValueError(f"{owner} holds the label 'pooled', which names the answer for all {owner}. Rename it.")
 
 
 def encode_memberships(regimes: Any, names: Sequence[Hashable], n_samples: int) -> NDArray[np.float64]:
@@ -148,7 +186,40 @@ def joined_names(known: Sequence[Hashable], names: Sequence[Hashable]) -> tuple[
     >>> joined_names(("calm", "storm"), ("calm", "trend"))
     ('calm', 'storm', 'trend')
     """
-    return (*known, *(name for name in names if name not in known))
+    before = set(known)
+    return (*known, *(name for name in names if name not in before))
+
+
+def listed_memberships(
+    memberships: NDArray[Any],
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    """List which row has a share of which regime, row by row.
+
+    Parameters
+    ----------
+    memberships : ndarray of shape (n_samples, n_regimes), or of int of shape (n_samples,)
+        Shares, or the position of the one regime of each row, -1 where it is unknown.
+
+    Returns
+    -------
+    rows, regimes : ndarray of int of shape (n_shares,)
+        Positions of every share above 0.
+    shares : ndarray of shape (n_shares,)
+        The shares.
+
+    Examples
+    --------
+    >>> rows, regimes, shares = listed_memberships(np.array([[0.25, 0.75], [0.0, 1.0]]))
+    >>> rows.tolist(), regimes.tolist(), shares.tolist()
+    ([0, 0, 1], [0, 1, 1], [0.25, 0.75, 1.0])
+    >>> listed_memberships(np.array([2, -1]))[:2]
+    (array([0]), array([2]))
+    """
+    if memberships.ndim == 1:
+        rows = np.flatnonzero(memberships >= 0)
+        return rows, memberships[rows].astype(np.intp), np.ones(len(rows))
+    rows, regimes = np.nonzero(memberships)
+    return rows, regimes, memberships[rows, regimes]
 
 
 def _checked_probabilities(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,151 @@
+"""How soon one row is answered, and many: beside scikit-learn's voting with the same members, and the members alone.
+
+The rule: nothing is timed alone. Rivals take turns within a round, on the same rows, other ones each round, and every
+ratio is of two times of the same round, so that a machine that slows down slows both.
+"""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import pandas as pd
+from lightgbm import LGBMRegressor
+from sklearn.ensemble import RandomForestRegressor, VotingRegressor
+from sklearn.linear_model import Ridge
+from xgboost import XGBRegressor
+
+from benchmarks._kept import configuration, parser, save, show
+from benchmarks.speed import in_turns, table
+from skensemble import RegimeAwareEnsembleRegressor
+
+__all__ = ["main"]
+
+VOTING, ALONE = "VotingRegressor.predict", "members' predict, one after the other"
+ORDINARY, PACKED, ONNX = "predict", "compiled predict, packed", "compiled predict, onnx"
+EXPLAIN, QUICK_EXPLAIN, UPDATE = "explain", "compiled explain, packed", "partial_update"
+# What the library promises: ours, the rival, and how many times as fast at least.
+FASTER = ((ORDINARY, VOTING, 8.0), (PACKED, VOTING, 60.0), (ONNX, VOTING, 120.0))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    trained: int
+    trees: int
+    rounds: int
+    rows: int
+    batch: int
+    batch_rounds: int
+
+
+FULL = Plan(trained=5_000, trees=200, rounds=30, rows=20, batch=100_000, batch_rounds=7)
+QUICK = Plan(trained=200, trees=5, rounds=2, rows=3, batch=300, batch_rounds=1)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Time, print a table for each part, and the targets beside what was found."""
+    chosen = parser("latency", __doc__).parse_args(argv)
+    plan = QUICK if chosen.quick else FULL
+    made = configuration("latency", argv, ("numpy", "scikit-learn", "xgboost", "lightgbm", "onnxruntime"))
+    X, y = table("regressor", plan.trained)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # LightGBM asks for the names that it gave itself
+        voting = VotingRegressor(members(plan.trees)).fit(X, y)
+        ensemble = RegimeAwareEnsembleRegressor(members(plan.trees), combiner="dynamic", cv=2, random_state=0).fit(X, y)
+        measured = pd.DataFrame([*_one_row(plan, voting, ensemble), *_many_rows(plan, ensemble)])
+    show(f"one row of {X.shape[1]} columns, milliseconds", _times(measured[measured["what"] == "one row"]))
+    show(f"{plan.batch:,} rows, milliseconds", _times(measured[measured["what"] == "many rows"]))
+    show("targets, and found (medians of ratios of the same round)", _targets(measured))
+    save(measured, made, chosen.save)
+
+
+def members(trees: int) -> list[tuple[str, Any]]:
+    """List models as most users write them: the libraries' own classes with their defaults, on one thread."""
+    return [
+        ("xgboost", XGBRegressor(n_estimators=trees, n_jobs=1, random_state=0)),
+        ("lightgbm", LGBMRegressor(n_estimators=trees, n_jobs=1, verbosity=-1, random_state=0)),
+        ("random_forest", RandomForestRegressor(trees, n_jobs=1, random_state=0)),
+        ("ridge", Ridge()),
+    ]
+
+
+def _one_row(plan: Plan, voting: Any, ensemble: Any) -> Iterator[dict[str, Any]]:
+    X, y = table("regressor", plan.rounds * plan.rows, seed=1)
+    packed, onnx = ensemble.compile(), ensemble.compile(engine="onnx")
+    calls: dict[str, Callable[[slice], Any]] = {
+        VOTING: lambda row: voting.predict(X[row]),
+        ALONE: lambda row: [model.predict(X[row]) for model in ensemble.estimators_],
+        ORDINARY: lambda row: ensemble.predict(X[row]),
+        PACKED: lambda row: packed.predict(X[row]),
+        ONNX: lambda row: onnx.predict(X[row]),
+        EXPLAIN: lambda row: ensemble.explain(X[row]),
+        QUICK_EXPLAIN: lambda row: packed.explain(X[row]),
+        UPDATE: lambda row: ensemble.partial_update(X[row], y[row]),
+    }
+    names = list(calls)
+    gc.collect()
+    gc.disable()  # or one of them pays for what another left behind
+    for number in range(plan.rounds):
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            for at in range(number * plan.rows, (number + 1) * plan.rows):
+                start = perf_counter()
+                calls[name](slice(at, at + 1))
+                seconds = perf_counter() - start
+                yield {"what": "one row", "contender": name, "round": number, "value": seconds}
+    gc.enable()
+
+
+def _many_rows(plan: Plan, ensemble: Any) -> Iterator[dict[str, Any]]:
+    X, _ = table("regressor", plan.batch, seed=2)
+    calls: dict[str, Callable[[], Any]] = {
+        ALONE: lambda: [model.predict(X) for model in ensemble.estimators_],
+        ORDINARY: lambda: ensemble.predict(X),
+    }
+    for number, name, seconds, _ in in_turns(calls, plan.batch_rounds):
+        yield {"what": "many rows", "contender": name, "round": number, "value": seconds}
+
+
+def _by_round(measured: pd.DataFrame) -> pd.DataFrame:
+    """Median time of each contender in each round."""
+    return measured.pivot_table(index="round", columns="contender", values="value", aggfunc="median")
+
+
+def _times(measured: pd.DataFrame) -> pd.DataFrame:
+    """Median and 99th percentile of each contender, and how often it fits into the first one's time."""
+    rounds, each = _by_round(measured), measured.groupby("contender")["value"]
+    first = measured["contender"].iloc[0]
+    lines = [
+        {
+            "contender": name,
+            "median": f"{1e3 * each.get_group(name).median():.3f}",
+            "p99": f"{1e3 * each.get_group(name).quantile(0.99):.3f}",
+            "times faster": f"{(rounds[first] / rounds[name]).median():.1f}",
+            "n": len(each.get_group(name)),
+        }
+        for name in measured["contender"].unique()
+    ]
+    return pd.DataFrame(lines)
+
+
+def _targets(measured: pd.DataFrame) -> pd.DataFrame:
+    one, many = (_by_round(measured[measured["what"] == what]) for what in ("one row", "many rows"))
+    lines = [
+        {
+            "what": ours,
+            "beside": rival,
+            "wanted": f"at least {bound:g} times as fast",
+            "found": f"{(one[rival] / one[ours]).median():.1f}",
+        }
+        for ours, rival, bound in FASTER
+    ]
+    for rounds, ours, bound in ((one, UPDATE, 1.2), (many, ORDINARY, 1.05)):
+        found = f"{(rounds[ours] / rounds[ALONE]).median():.2f}"
+        what = ours if rounds is one else f"{ours} of many rows"
+        lines.append({"what": what, "beside": ALONE, "wanted": f"at most {bound:g} times as long", "found": found})
+    return pd.DataFrame(lines)
