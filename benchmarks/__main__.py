@@ -1,12 +1,16 @@
-"""``python -m benchmarks NAME [options]``: run one benchmark and print its tables."""
+"""``python -m benchmarks NAME [options]``: does it pay (run, compare, plot, list), or one of the studies."""
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks import coverage, defaults, feedback_speed, latency, live, regret, speed
+from benchmarks import coverage, defaults, feedback_speed, latency, live, quality, regret, speed
 
 BENCHMARKS = {
+    "run": quality.run_main,
+    "compare": quality.compare_main,
+    "plot": quality.plot_main,
+    "list": quality.list_main,
     "coverage": coverage.main,
     "defaults": defaults.main,
     "feedback": feedback_speed.main,

@@ -50,7 +50,17 @@ from skensemble._inputs import (
 from skensemble._learning import learned
 from skensemble._members import checked_models, listed_models, warn_about_weights
 from skensemble._progress import listened_to
-from skensemble._training import AsleepModel, OutOfFold, Training, outputs, seeded, train, weight_params
+from skensemble._training import (
+    AsleepModel,
+    OutOfFold,
+    Training,
+    outputs,
+    reach_of,
+    seeded,
+    train,
+    weight_params,
+    within_reach,
+)
 from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedVoting
 from skensemble.compiled import CompiledEnsemble, kept_rows
 from skensemble.explanation import Explanation, agreement, spread
@@ -396,6 +406,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         )
         for name, value in attributes.items():
             setattr(self, name, value)
+        self._reach = reach_of(y, weight) if self._task == "regressor" else (-np.inf, np.inf)
         self._reads = (self.estimators, *self._read_by_models())
         self.trained_until_ = None if times is None else times[-1]
         self.estimators_ = [
@@ -1045,9 +1056,10 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             except Exception as error:  # whatever a model does, the others answer
                 trouble = f"failed in predict ({type(error).__name__}: {error})"
             if trouble and not isinstance(model, AsleepModel):
-                if self.on_error == "raise":
-                    raise ValueError(f"{name} {trouble}. on_error='warn' would carry on without it.")
-                warnings.warn(f"{name} {trouble}: it sleeps there.", ModelFailureWarning, stacklevel=4)
+                self._report_sleep(name, trouble)
+        if classes is None and (sensible := within_reach(said, self._reach)) is not said:
+            self._report_nonsense(said[:, :, 0], np.isnan(sensible[:, :, 0]) & ~np.isnan(said[:, :, 0]))
+            said = sensible
         alone = np.isnan(said).any(axis=2).all(axis=1)
         if alone.any():
             row = first + int(np.argmax(alone))
@@ -1056,6 +1068,20 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
                 f"Look at these rows for missing or infinite values, and at estimators_ for models that failed in fit."
             )
         return said
+
+    def _report_nonsense(self, said: Array, silenced: NDArray[np.bool_]) -> None:
+        for k in np.flatnonzero(silenced.any(axis=0)).tolist():
+            own = said[silenced[:, k], k]
+            self._report_sleep(
+                self.model_names_[k],
+                f"says {own[np.abs(own).argmax()]:.4g}, which is more than a hundred times their range away from all "
+                f"outcomes of the training, where others do not",
+            )
+
+    def _report_sleep(self, name: str, trouble: str) -> None:
+        if self.on_error == "raise":
+            raise ValueError(f"{name} {trouble}. on_error='warn' would carry on without it.")
+        warnings.warn(f"{name} {trouble}: it sleeps there.", ModelFailureWarning, stacklevel=5)
 
     # Composition, tags, HTML.
 

@@ -46,12 +46,26 @@ from skensemble.models import (
     takes_sample_weight,
 )
 
-__all__ = ["AsleepModel", "OutOfFold", "Training", "outputs", "seeded", "shared_training", "train", "weight_params"]
+__all__ = [
+    "AsleepModel",
+    "OutOfFold",
+    "Training",
+    "outputs",
+    "reach_of",
+    "seeded",
+    "shared_training",
+    "train",
+    "weight_params",
+    "within_reach",
+]
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 _UNHEARD = Progress()
+
+# So many times the range of the outcomes known may a prediction be away from them before it is taken for nonsense.
+_MOST_RANGES = 100.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +219,12 @@ def train(
         done = _run_all([tasks[i] for i in left], X, y, classes, threads, n_jobs)
     memory.update((keys[i], result) for i, result in zip(left, done, strict=True))
     results = [memory[key] for key in keys]
-    return _gathered(models, splits, tasks, results, n_samples, 1 if classes is None else len(classes))
+    training = _gathered(models, splits, tasks, results, n_samples, 1 if classes is None else len(classes))
+    if classes is None:
+        for known, test in splits:
+            reach = reach_of(y[known], None if sample_weight is None else sample_weight[known])
+            training.predictions[test] = within_reach(training.predictions[test], reach)
+    return training
 
 
 def _run_all(
@@ -259,8 +278,11 @@ def shared_training() -> Iterator[None]:
     """Let the fits inside do no training twice: what is equal in models, seeds and rows is taken over as it is.
 
     Ensembles that differ in their combiners only then cost one training together. Everything is kept until the end of
-    the block.
+    the block; a block within a block is part of it.
     """
+    if _MEMORY.get() is not None:
+        yield
+        return
     token = _MEMORY.set({})
     try:
         yield
@@ -320,6 +342,51 @@ def outputs(model: Any, X: Any, classes: NDArray[Any] | None, *, numbers: Array 
         said = _probabilities(model, X, classes, n_samples, params, quick)
     finite = np.isfinite(said)
     return said if finite.all() else np.where(finite.all(axis=1, keepdims=True), said, np.nan)
+
+
+def reach_of(targets: Array, sample_weight: Array | None = None) -> tuple[float, float]:
+    """Bound what a sensible model of these outcomes may say.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_samples,)
+        Outcomes known, numbers.
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Outcomes of weight zero do not count.
+
+    Returns
+    -------
+    low, high : float
+        A hundred times their range below the least and above the largest; without bounds where they are all the same.
+    """
+    known = targets if sample_weight is None else targets[sample_weight > 0]
+    if not len(known):
+        return -np.inf, np.inf
+    low, high = float(np.min(known)), float(np.max(known))
+    room = _MOST_RANGES * (high - low)
+    return (low - room, high + room) if room > 0 else (-np.inf, np.inf)
+
+
+def within_reach(said: Array, reach: tuple[float, float]) -> Array:
+    """Silence models that talk nonsense on rows on which another does not.
+
+    Parameters
+    ----------
+    said : ndarray of shape (n_samples, n_models, 1)
+        Predictions of numbers; NaN where a model sleeps.
+    reach : tuple of float
+        Bounds, see `reach_of`.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_models, 1)
+        NaN where a prediction was out of reach. Where all are, all stay: the outcomes may have left their range.
+    """
+    sensible = (said >= reach[0]) & (said <= reach[1])
+    if sensible.all():
+        return said
+    silenced = ~sensible & sensible.any(axis=1, keepdims=True)
+    return np.where(silenced, np.nan, said) if (silenced & ~np.isnan(said)).any() else said
 
 
 def seeded(models: Sequence[tuple[str, Any]], random_state: int) -> list[tuple[str, Any]]:

@@ -1,6 +1,7 @@
 """Combiners: numbers by hand, limits per regime, models asleep, sums that add up, and what they are worth."""
 
 import warnings
+from copy import copy
 
 import numpy as np
 import pytest
@@ -17,9 +18,11 @@ import skensemble.combiners
 from skensemble._checks import ModelFailureWarning
 from skensemble.combiners import (
     Combiner,
+    DynamicWeighting,
     LogOddsPool,
     NonNegativeRidge,
     Stacking,
+    WeightedCombiners,
     WeightedVoting,
     best_so_far,
 )
@@ -275,6 +278,13 @@ def test_baseline_and_contributions_add_up(combiner, n_outputs, which, seed, asl
     combined = fitted.combine(predictions, memberships)
     contributions = fitted.contributions(predictions, memberships)
     baseline = combined - contributions.sum(axis=1)
+    if isinstance(combiner, WeightedCombiners):
+        # What no model answers for is what stacking's models do not answer for, as far as it has a say.
+        shares = fitted._shares(np.zeros((30, 3, 1)))[:, 1:2]
+        stacking = fitted.combiners_[1]
+        own = stacking.combine(predictions, memberships) - stacking.contributions(predictions, memberships).sum(axis=1)
+        np.testing.assert_allclose(baseline, shares * own, rtol=1e-9, atol=1e-12)
+        return
     if not isinstance(combiner, Stacking):
         np.testing.assert_array_equal(baseline, 0.0)
         return
@@ -298,7 +308,7 @@ def test_the_order_of_the_models_does_not_matter(combiner, n_outputs):
     for name in ("weights", "contributions"):
         expected = getattr(straight, name)(predictions, memberships)[:, order]
         got = getattr(turned, name)(predictions[:, order], memberships)
-        if isinstance(combiner, Stacking) and n_outputs > 1:
+        if isinstance(combiner, (Stacking, WeightedCombiners)) and n_outputs > 1:
             # Two orders stand for all orders where the model of models is not linear.
             assert np.corrcoef(got.ravel(), expected.ravel())[0, 1] > 0.95
         else:
@@ -573,3 +583,99 @@ def test_following_does_not_make_the_pooled_record_of_a_regime_grow():
     before = stacking.final_estimators_[1].coef_.copy()
     stacking.follow(said[late], targets[late], memberships[late])
     np.testing.assert_array_equal(stacking.final_estimators_[1].coef_, before)
+
+
+# Combiners weighed.
+
+
+def test_the_answer_is_the_mean_of_the_combiners_by_their_shares():
+    predictions, targets, memberships = draw(n=60, asleep=0.1)
+    given = [WeightedVoting(UniformWeights()), DynamicWeighting()]
+    fitted = WeightedCombiners(given).fit(predictions, targets, memberships)
+    share = fitted.judge_.regime_weights_[0]
+    assert share.sum() == pytest.approx(1.0)
+    assert given[0] is not fitted.combiners_[0]
+    for name in ("combine", "contributions", "weights"):
+        first, second = (getattr(each, name)(predictions, memberships) for each in fitted.combiners_)
+        got = getattr(fitted, name)(predictions, memberships)
+        np.testing.assert_allclose(got, share[0] * first + share[1] * second, rtol=1e-12, atol=1e-12)
+
+
+def test_a_combiner_is_judged_by_what_it_said_before_the_outcome():
+    """Stacking that fits its rows perfectly and knows nothing gets no share."""
+    rng = np.random.RandomState(0)
+    predictions, targets = rng.standard_normal((200, 3, 1)), rng.standard_normal((200, 1))
+    parrot = Stacking(DecisionTreeRegressor(random_state=0))
+    fitted = WeightedCombiners([parrot, Stacking()]).fit(predictions, targets, np.zeros((200, 0)))
+    inside = fitted.combiners_[0].combine(predictions, np.zeros((200, 0)))
+    assert np.abs(inside - targets).max() < 1e-12
+    assert fitted.judge_.regime_weights_[0, 0] < 0.1
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_weighed_combiners_follow_row_by_row_and_leave_copies_alone(n_outputs):
+    predictions, targets, memberships = draw(n=60, n_outputs=n_outputs)
+    at_once = WeightedCombiners().fit(predictions[:40], targets[:40], memberships[:40])
+    one_by_one = clone(at_once).fit(predictions[:40], targets[:40], memberships[:40])
+    answer = at_once.combine(predictions, memberships)
+    kept = copy(at_once)
+    combined, weights = at_once.follow(predictions[40:], targets[40:], memberships[40:])
+    np.testing.assert_array_equal(kept.combine(predictions, memberships), answer)
+    for i in range(40, 60):
+        row = slice(i, i + 1)
+        before = one_by_one.combine(predictions[row], memberships[row])
+        now, trust = one_by_one.follow(predictions[row], targets[row], memberships[row])
+        np.testing.assert_allclose(now, before, rtol=1e-12)
+        np.testing.assert_array_equal(now[0], combined[i - 40])
+        np.testing.assert_array_equal(trust[0], weights[i - 40])
+    np.testing.assert_array_equal(
+        at_once.combine(predictions, memberships), one_by_one.combine(predictions, memberships)
+    )
+
+
+def test_weighed_combiners_go_on_where_all_of_them_can():
+    predictions, targets, memberships = draw(n=60)
+    past = WeightedCombiners().fit(predictions, targets, memberships)
+    same, everybody = np.arange(3), np.ones(3)
+    went_on = WeightedCombiners()
+    assert went_on.resume(past, same, np.arange(2), everybody, 1)
+    np.testing.assert_array_equal(went_on.combine(predictions, memberships), past.combine(predictions, memberships))
+    # Stacking cannot with a new model, so nobody does.
+    assert not WeightedCombiners().resume(past, np.array([0, 1, 2, -1]), np.arange(2), np.ones(4), 1)
+    assert not WeightedCombiners([WeightedVoting()]).resume(past, same, np.arange(2), everybody, 1)
+    grown = WeightedCombiners([WeightedVoting(), DynamicWeighting()]).fit(predictions, targets, memberships)
+    larger = WeightedCombiners([WeightedVoting(), DynamicWeighting()])
+    assert larger.resume(grown, np.array([0, 1, 2, -1]), np.arange(2), np.ones(4), 1)
+    larger.welcome(np.array([False, False, False, True]), clone(larger).fit(*draw(n=60, n_models=4)))
+    assert larger.regime_weights_.shape == (3, 4)
+
+
+def test_trades_move_those_that_they_can_move():
+    predictions, targets, memberships = draw(n=60)
+    fitted = WeightedCombiners().fit(predictions, targets, memberships)
+    before = fitted.weights(predictions, memberships)
+    profits = np.tile([[90.0, -80.0, np.nan]], (200, 1))
+    assert fitted.follow_trades(profits, np.zeros((200, 2)), np.ones(200))
+    assert (fitted.weights(predictions, memberships)[:, 0] > before[:, 0]).all()
+    assert (
+        not WeightedCombiners([Stacking()])
+        .fit(predictions, targets, memberships)
+        .follow_trades(profits, np.zeros((200, 2)), np.ones(200))
+    )
+
+
+@pytest.mark.parametrize("wrong", [[], "dynamic", [Stacking], {"a": Stacking()}], ids=repr)
+def test_weighed_combiners_want_combiners(wrong):
+    with pytest.raises(ValueError, match="combiners of WeightedCombiners must be a list of combiners"):
+        WeightedCombiners(wrong).fit(*draw())
+    with pytest.raises(ValueError, match="judge of WeightedCombiners must be a DynamicWeighting"):
+        WeightedCombiners(judge=Stacking()).fit(*draw())
+
+
+def test_stacking_that_looks_at_the_rows_is_shown_them():
+    predictions, targets, memberships = draw(n=60)
+    features = np.random.RandomState(1).standard_normal((60, 2))
+    given = WeightedCombiners([WeightedVoting(), Stacking(passthrough=True)])
+    assert given.looks_at_features
+    fitted = given.fit(predictions, targets, memberships, features=features)
+    assert np.isfinite(fitted.combine(predictions, memberships, features=features)).all()

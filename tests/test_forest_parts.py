@@ -80,7 +80,7 @@ class Derived(RandomForestRegressor):
         RandomForestRegressor(50, random_state=0, warm_start=True),
         BootstrapForestRegressor(n_estimators="many", random_state=0),
     ],
-    ids=repr,
+    ids=["no forest", "derived", "few trees", "no seed", "a generator", "oob_score", "warm_start", "wrong"],
 )
 def test_what_cannot_be_split_stays_whole(forest):
     assert parts_of_forest(forest, 4) == [forest]

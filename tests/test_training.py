@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import warnings
+from typing import ClassVar
 
 import joblib
 import numpy as np
@@ -24,7 +25,7 @@ from threadpoolctl import threadpool_info
 
 from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor
 from skensemble._checks import LookAheadWarning, ModelFailureWarning
-from skensemble._training import AsleepModel, outputs
+from skensemble._training import AsleepModel, outputs, reach_of, shared_training, within_reach
 from skensemble.models import BootstrapForestRegressor
 from skensemble.splits import ForwardSplit
 
@@ -508,17 +509,59 @@ def test_when_nobody_has_an_answer_for_a_row_it_is_named(data):
         fitted.predict(new)
 
 
-def test_enormous_predictions_cost_a_model_its_weight_and_nothing_else(data):
+class Saying(RegressorMixin, BaseEstimator):
+    """Say one number, as long as the first column is below a bound; above it, another."""
+
+    def __init__(self, first=0.0, then=0.0, bound=0.0):
+        self.first = first
+        self.then = then
+        self.bound = bound
+
+    def fit(self, X, y):
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def predict(self, X):
+        return np.where(np.asarray(X)[:, 0] < self.bound, self.first, self.then)
+
+
+@pytest.mark.parametrize("combiner", ["weighted_voting", "stacking", "dynamic"])
+def test_a_model_of_nonsense_sleeps_and_costs_nothing_else(data, combiner):
     X, y = data
+    nonsense = ensemble([("bad", Saying(1e200, 1e200)), *linear_models()], combiner=combiner, cv=4).fit(X, y)
+    with pytest.warns(ModelFailureWarning, match=r"bad says 1e\+200, which is more than a hundred times"):
+        said = nonsense.explain(X)
+    assert said.asleep[:, 0].all()
+    assert np.abs(said.prediction - y).mean() < np.abs(y).mean()
 
-    class Enormous(Broken):
-        def predict(self, X):
-            return np.full(len(X), 1e200)
 
-    for combiner in ("weighted_voting", "stacking"):
-        fitted = ensemble([("bad", Enormous("never")), *linear_models()], combiner=combiner, cv=4).fit(X, y)
-        error = np.abs(fitted.predict(X) - y).mean()
-        assert error < 2 * np.abs(y).mean(), combiner
+def test_a_model_that_breaks_after_the_training_never_speaks(data):
+    """The first row of nonsense is as harmless as the last: nobody has to lose on it to find out."""
+    X, y = data
+    breaks = Saying(1.0, 1e6, bound=np.inf)
+    fitted = ensemble([("breaks", breaks), *linear_models()], cv=4).fit(X, y)
+    before = fitted.explain(X)
+    for model in fitted.estimators_:
+        if isinstance(model, Saying):
+            model.bound = -np.inf
+    with pytest.warns(ModelFailureWarning, match="breaks says 1e"):
+        after = fitted.explain(X)
+    assert not before.asleep.any()
+    assert after.asleep[:, 0].all()
+    assert np.abs(after.prediction).max() <= 2 * np.abs(after.member_predictions[:, 1:]).max()
+    fitted.set_params(on_error="raise")
+    with pytest.raises(ValueError, match="breaks says 1e"):
+        fitted.predict(X)
+
+
+def test_where_all_are_out_of_reach_all_speak():
+    said = np.array([[[1.0], [1e6], [np.nan]], [[1e6], [2e6], [np.nan]], [[-101.0], [0.0], [201.0]]])
+    reach = reach_of(np.array([0.0, 1.0, 99.0]), np.array([1.0, 2.0, 0.0]))
+    assert reach == (-100.0, 101.0)
+    np.testing.assert_array_equal(
+        within_reach(said, reach)[:, :, 0], [[1.0, np.nan, np.nan], [1e6, 2e6, np.nan], [np.nan, 0.0, np.nan]]
+    )
+    assert reach_of(np.array([3.0, 3.0])) == reach_of(np.zeros(0)) == (-np.inf, np.inf)
 
 
 class Backwards(ClassifierMixin, BaseEstimator):
@@ -618,3 +661,25 @@ def test_regimes_of_other_days_are_refused_in_predict_too(data):
     fitted = ensemble(linear_models()).fit(X, y, regimes=pd.Series("calm", X.index))
     with pytest.raises(ValueError, match="X and regimes are not of the same times"):
         fitted.predict(X.iloc[:5], regimes=pd.Series("calm", X.index[1:6]))
+
+
+class Counting(Ridge):
+    counted: ClassVar[list[int]] = []
+
+    def fit(self, X, y, sample_weight=None):
+        self.counted.append(len(X))
+        return super().fit(X, y)
+
+
+def test_a_block_of_shared_trainings_within_another_is_part_of_it():
+    X = np.arange(40.0).reshape(-1, 1)
+    ensemble = RegimeAwareEnsembleRegressor([("ridge", Counting())], cv=2, random_state=0)
+    with shared_training():
+        ensemble.fit(X, X[:, 0])
+        once = len(Counting.counted)
+        with shared_training():
+            ensemble.fit(X, X[:, 0])
+        ensemble.fit(X, X[:, 0])
+    assert len(Counting.counted) == once > 0
+    ensemble.fit(X, X[:, 0])
+    assert len(Counting.counted) == 2 * once

@@ -17,6 +17,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.cluster import KMeans
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import StackingRegressor, VotingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -1152,3 +1153,10 @@ def test_a_classifier_alone_has_its_class_for_a_name():
     X, y, _ = made(classes=True)
     walk = walk_forward(DummyClassifier(), X, y, initial=INITIAL)
     assert walk.rivals == ("DummyClassifier",)
+
+
+@pytest.mark.parametrize("rival", [StackingRegressor([("ridge", Ridge())]), VotingRegressor([("ridge", Ridge())])])
+def test_ensembles_of_scikit_learn_are_rivals_before_they_are_fitted(rival):
+    X = np.arange(60.0).reshape(-1, 1)
+    walk = walk_forward(rival, X, X[:, 0], initial=40)
+    assert np.isfinite(walk.predictions.to_numpy()).all()

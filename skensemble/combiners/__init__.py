@@ -13,6 +13,7 @@ from skensemble.combiners._base import (
     over_awake,
     weighted_mean,
 )
+from skensemble.combiners._combined import WeightedCombiners
 from skensemble.combiners._dynamic import DynamicWeighting
 from skensemble.combiners._final import LogOddsPool, NonNegativeRidge
 from skensemble.combiners._stacking import Stacking
@@ -24,6 +25,7 @@ __all__ = [
     "LogOddsPool",
     "NonNegativeRidge",
     "Stacking",
+    "WeightedCombiners",
     "WeightedVoting",
     "awake_models",
     "best_so_far",

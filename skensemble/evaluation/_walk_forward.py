@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.utils import column_or_1d, get_tags
 
 from skensemble._checks import check_number, check_part, shown
@@ -223,7 +223,10 @@ def _checked_rivals(estimator: Any, judge_models: bool) -> dict[str, Any]:
                 f"estimator of {_OWNER} names a rival {shown(name)}: names must be texts. {_EQUAL!r}, {_BEST!r} and, "
                 f"with judge_models, 'NAME{_ALONE}' stand for the plain rivals of an ensemble."
             )
-        usable = all(hasattr(rival, part) for part in ("fit", "predict", "get_params")) and not isinstance(rival, type)
+        # Scikit-learn's stacking has no predict before it is fitted.
+        predicts = hasattr(rival, "predict") or is_classifier(rival) or is_regressor(rival)
+        usable = predicts and all(hasattr(rival, part) for part in ("fit", "get_params"))
+        usable = usable and not isinstance(rival, type)
         if not usable or get_tags(rival).estimator_type not in (None, "classifier", "regressor"):
             raise ValueError(
                 f"The rival {name!r} of {_OWNER} must be a regressor or a classifier, with fit and predict; got "
