@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from skensemble import JournalError, LiveEnsemble, RegimeAwareEnsembleRegressor, StaleWarning
 from skensemble._base import RegimeAwareEnsemble
 from skensemble._checks import LookAheadWarning
-from skensemble.combiners import Stacking, WeightedVoting
+from skensemble.combiners import Stacking, WeightedCombiners, WeightedVoting
 from skensemble.live import TakeoverRefusedError
 from skensemble.live._drift import drift_p_value
 from skensemble.regimes import VolatilityRegimes
@@ -210,7 +210,9 @@ def test_outcomes_teach_what_partial_update_teaches(live):
 
 
 @pytest.mark.parametrize(
-    "combiner", ["dynamic", WeightedVoting(memory=0.99), Stacking()], ids=lambda each: type(each).__name__
+    "combiner",
+    ["dynamic", WeightedVoting(memory=0.99), Stacking(), WeightedCombiners()],
+    ids=lambda each: type(each).__name__,
 )
 @pytest.mark.parametrize("seed", range(3))
 def test_any_order_of_arrival_ends_in_the_same_weights(begin, combiner, seed):
@@ -533,7 +535,7 @@ def test_a_takeover_is_a_warm_start_of_the_record(live):
         same_state(again.ensemble, live_state(again))
 
 
-@pytest.mark.parametrize("combiner", ["dynamic", "weighted_voting", "stacking"])
+@pytest.mark.parametrize("combiner", ["dynamic", "weighted_voting", "stacking", WeightedCombiners()], ids=str)
 def test_regimes_and_models_come_and_go_in_a_takeover(begin, combiner):
     live = begin(regressor(combiner=combiner))
     say(live, 10)
@@ -541,7 +543,7 @@ def test_regimes_and_models_come_and_go_in_a_takeover(begin, combiner):
     X, y, _ = rows(60, seed=4)
     new = RegimeAwareEnsembleRegressor(MODELS[1:], combiner=combiner, random_state=0)
     live.adopt(new.fit(X, y, regimes=np.where(X[:, 2] > 0.5, "new", "up")))
-    expected = ("up", "new") if combiner == "stacking" else ("down", "up", "new")
+    expected = ("up", "new") if combiner not in ("dynamic", "weighted_voting") else ("down", "up", "new")
     assert set(live.ensemble.regimes_) == set(expected)
     weights = live.ensemble.weights_
     np.testing.assert_allclose(weights.sum(), 1.0)

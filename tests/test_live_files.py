@@ -15,9 +15,16 @@ import pytest
 from _live_cases import DAYS, MODELS, at, classifier, learned, regressor, rows
 from skops import io as skops_io
 
-from skensemble import LiveEnsemble, RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor, losses, rules
+from skensemble import (
+    LiveEnsemble,
+    RegimeAwareEnsembleClassifier,
+    RegimeAwareEnsembleRegressor,
+    combiners,
+    losses,
+    rules,
+)
 from skensemble import weightings as families
-from skensemble.combiners import DynamicWeighting, Stacking, WeightedVoting
+from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedVoting
 from skensemble.live import TRUSTED_TYPES, _files, load, save
 from skensemble.losses import Loss
 from skensemble.regimes import OrderedRegimes, ProductRegimes, QuantileRegimes, TrendRegimes, VolatilityRegimes
@@ -51,13 +58,13 @@ def trained():
     labels = np.where(Y > 0, "up", "down")
     of_classes = RegimeAwareEnsembleClassifier([*ALL, "logistic"], calibrate=True, random_state=0)
     yield of_classes.set_params(**small(ALL)), labels, REGIMES
-    combiners = [
-        Stacking(),
+    ways = [
+        *(combiner() for combiner in members(combiners, Combiner)),
         *(DynamicWeighting(rule()) for rule in members(rules, Rule)),
         *(DynamicWeighting(loss=loss()) for loss in members(losses, Loss)),
         *(WeightedVoting(weighting()) for weighting in members(families, Weighting)),
     ]
-    for combiner in combiners:
+    for combiner in ways:
         yield RegimeAwareEnsembleRegressor(["linear"], combiner=combiner), Y, REGIMES
     yield RegimeAwareEnsembleClassifier(["logistic"], combiner=Stacking()), labels, REGIMES
     one, other = QuantileRegimes("x"), TrendRegimes("y")

@@ -54,6 +54,7 @@ TRUSTED_TYPES: frozenset[str] = frozenset(
             "_classifier": "RegimeAwareEnsembleClassifier",
             "_regressor": "RegimeAwareEnsembleRegressor",
             "_training": "AsleepModel OutOfFold",
+            "combiners._combined": "WeightedCombiners",
             "combiners._dynamic": "DynamicWeighting",
             "combiners._final": "LogOddsPool NonNegativeRidge",
             "combiners._stacking": "Stacking",
