@@ -14,8 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import is_classifier, is_regressor
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import is_classifier
 
 from skensemble._base import RegimeAwareEnsemble
 from skensemble._checks import check_choice, check_number, shown
@@ -23,10 +22,20 @@ from skensemble.compiled import CompiledEnsemble
 from skensemble.evaluation import Change
 from skensemble.live._drift import drift_p_value
 from skensemble.live._files import made_with, save
+from skensemble.live._given import (
+    checked_ensemble,
+    checked_outcome,
+    checked_trade,
+    classes_of,
+    column_of,
+    in_time,
+    length_of_time,
+    regimes_of,
+)
 from skensemble.live._journal import OUTCOME, TAKEOVER, TRADE, Entry, Journal, JournalError, Said
 from skensemble.live._prediction import Layout, LivePrediction
-from skensemble.live._replay import Event, Replay, Window, arrivals, moved, moving, trade
-from skensemble.live._review import WhatIf, compared, loss_of, what_if
+from skensemble.live._replay import Event, Replay, Window, arrivals, moved, moving
+from skensemble.live._review import WhatIf, compared, what_if
 from skensemble.live._rows import (
     are_many,
     checked_ids,
@@ -40,7 +49,6 @@ from skensemble.live._rows import (
 )
 from skensemble.live._views import Health, asleep_share, pending_frame, story_frame, utc
 from skensemble.regimes import remembered
-from skensemble.trades import check_trades
 
 __all__ = ["LiveEnsemble", "StaleWarning", "TakeoverRefusedError"]
 
@@ -166,7 +174,7 @@ class LiveEnsemble:
         check_number(replay_window, "replay_window", "LiveEnsemble", low=1, integer=True)
         check_number(snapshot_every, "snapshot_every", "LiveEnsemble", low=1, integer=True)
         self._choose(max_age, max_silence, on_journal_error, compiled)
-        fitted = copy(_checked_ensemble(ensemble, "LiveEnsemble"))
+        fitted = copy(checked_ensemble(ensemble, "LiveEnsemble"))
         self._compiled_of(fitted)
         blob = pickle.dumps(fitted)
         self._journal = Journal(path, synchronous=synchronous, create=True)
@@ -226,8 +234,8 @@ class LiveEnsemble:
 
     def _choose(self, max_age: Any, max_silence: Any, on_journal_error: str, compiled: bool) -> None:
         check_choice(on_journal_error, "on_journal_error", "LiveEnsemble", ("raise", "warn"))
-        self._max_age = _length_of_time(max_age, "max_age")
-        self._max_silence = _length_of_time(max_silence, "max_silence")
+        self._max_age = length_of_time(max_age, "max_age")
+        self._max_silence = length_of_time(max_silence, "max_silence")
         self._on_journal_error = on_journal_error
         if not isinstance(compiled, bool):
             raise ValueError(f"compiled of LiveEnsemble must be True or False; got {shown(compiled)}.")
@@ -420,9 +428,9 @@ class LiveEnsemble:
         times = moments(at, X, n_rows) or [made] * n_rows
         ids = checked_ids(id, n_rows)
         if X is not x and isinstance(X, pd.DataFrame):
-            X = _in_time(X, times, ensemble)
+            X = in_time(X, times, ensemble)
         try:
-            said = asked.explain(X, regimes=_regimes_of(regimes, n_rows))
+            said = asked.explain(X, regimes=regimes_of(regimes, n_rows))
         except (OverflowError, TypeError) as error:
             raise ValueError(f"x of LiveEnsemble.predict holds what is no number: {error}.") from error
         stale = self._is_stale(max(times), ensemble)
@@ -607,7 +615,7 @@ class LiveEnsemble:
         """
         ids = checked_ids(id, len(id) if are_many(id) else 1)
         columns = {
-            name: _column(value, id, len(ids), name)
+            name: column_of(value, id, len(ids), name)
             for name, value in {"y": y, "won": won, "profit_bps": profit_bps}.items()
         }
         if all(value is None for column in columns.values() for value in column):
@@ -643,11 +651,11 @@ class LiveEnsemble:
         blank = Entry(0, "", said.prediction, said.version, 0, 0, 0, 0)
         entries = []
         if y is not None:
-            outcome, loss = _checked_outcome(type(self._replay.latest.ensemble).__name__, layout, said, y)
+            outcome, loss = checked_outcome(type(self._replay.latest.ensemble).__name__, layout, said, y)
             if self._is_new(said, OUTCOME, {"y": outcome}):
                 entries.append(blank._replace(kind=OUTCOME, outcome=outcome, loss=loss))
         if won is not None or profit_bps is not None:
-            won, profit_bps = _checked_trade(self._now(), won, profit_bps)
+            won, profit_bps = checked_trade(self._now(), won, profit_bps)
             if self._is_new(said, TRADE, {"won": won, "profit_bps": profit_bps}):
                 entries.append(blank._replace(kind=TRADE, won=won, profit_bps=profit_bps))
         return entries
@@ -731,7 +739,7 @@ class LiveEnsemble:
         JournalError
             If the journal cannot be written; then nothing has changed.
         """
-        fitted = copy(_checked_ensemble(ensemble, "LiveEnsemble.adopt"))
+        fitted = copy(checked_ensemble(ensemble, "LiveEnsemble.adopt"))
         blob = pickle.dumps(fitted)
         given = None if at is None else moment(at)
         with self._lock:
@@ -765,16 +773,16 @@ class LiveEnsemble:
                 f"LiveEnsemble.adopt needs an ensemble of the same task: {type(now).__name__} is live, got "
                 f"{type(fitted).__name__}."
             )
-        gone = set(_classes(now)) - set(_classes(fitted))
+        gone = set(classes_of(now)) - set(classes_of(fitted))
         if gone:
             raise ValueError(
                 f"LiveEnsemble.adopt needs an ensemble that knows the classes of the one before; got one that has "
                 f"never seen {shown(sorted(gone))}, of which outcomes may still come. Fit it on rows of these, too."
             )
-        if _classes(now) != _classes(fitted):
+        if classes_of(now) != classes_of(fitted):
             warnings.warn(
-                f"The classes were {shown(_classes(now))} and are {shown(_classes(fitted))} now: what was learned of "
-                f"the other classes means nothing here, so ledger and weights go on from those of the new ensemble.",
+                f"The classes were {shown(classes_of(now))} and are {shown(classes_of(fitted))} now: what was learned "
+                f"of the other classes means nothing here, so ledger and weights go on from those of the new ensemble.",
                 UserWarning,
                 stacklevel=3,
             )
@@ -948,111 +956,6 @@ class LiveEnsemble:
     def __repr__(self) -> str:
         kind = type(self._replay.first.ensemble).__name__
         return f"LiveEnsemble of {kind}, version {self._version}, journal {self.path}"
-
-
-# What is handed over.
-
-
-def _checked_ensemble(ensemble: Any, owner: str) -> RegimeAwareEnsemble:
-    if not isinstance(ensemble, RegimeAwareEnsemble):
-        raise ValueError(
-            f"{owner} needs a fitted RegimeAwareEnsembleRegressor or RegimeAwareEnsembleClassifier (of a Pipeline its "
-            f"last step); got {shown(ensemble)}."
-        )
-    check_is_fitted(ensemble, "combiner_")
-    assert is_classifier(ensemble) or is_regressor(ensemble)
-    strange = [label for label in _classes(ensemble) if not isinstance(label, (str, int, float))]
-    if strange:
-        raise ValueError(f"{owner} needs classes that are texts or numbers; got the class {shown(strange[0])}.")
-    return ensemble
-
-
-def _classes(ensemble: RegimeAwareEnsemble) -> list[Any]:
-    return ensemble.classes_.tolist() if hasattr(ensemble, "classes_") else []
-
-
-def _length_of_time(value: Any, name: str) -> int | None:
-    if value is None:
-        return None
-    try:
-        length = pd.Timedelta(value)
-        if not isinstance(value, (int, float)) and length > pd.Timedelta(0):
-            return int(length.as_unit("ns").value)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise ValueError(f"{name} of LiveEnsemble must be a length of time such as '36h' or None; got {shown(value)}.")
-
-
-def _in_time(X: pd.DataFrame, times: Sequence[int], ensemble: RegimeAwareEnsemble) -> pd.DataFrame:
-    """Rows that came without an index, at their times or, where the detector counts rows, after those it knows."""
-    detector = ensemble.regime_detector_
-    if getattr(detector, "clock_", "") == "row numbers":
-        last = int(detector.past_times_[-1])
-        return X.set_axis(pd.RangeIndex(last + 1, last + 1 + len(X)), axis=0)
-    return X.set_axis(in_kind(times, ensemble.trained_until_), axis=0)
-
-
-def _regimes_of(regimes: Any, n_rows: int) -> Any:
-    single = isinstance(regimes, str) or not hasattr(regimes, "__len__")
-    return [regimes] if regimes is not None and single and n_rows == 1 else regimes
-
-
-def _column(values: Any, ids: Any, n_rows: int, name: str) -> Sequence[Any]:
-    """One value for each id; a single id has a single value."""
-    if values is None:
-        return [None] * n_rows
-    if not are_many(ids):
-        return [values]
-    if not are_many(values) or len(values) != n_rows:
-        raise ValueError(f"{name} must hold one value for each of the {n_rows} ids; got {shown(values)}.")
-    return list(values)
-
-
-def _checked_outcome(who: str, layout: Layout, said: Said, y: Any) -> tuple[Any, float]:
-    """An outcome as the journal keeps it, and what it cost."""
-    if isinstance(y, (np.ndarray, pd.Series)) and y.shape == (1,):
-        y = y.tolist()[0]
-    y = y.item() if isinstance(y, np.generic) else y
-    if not isinstance(y, (str, int, float)):
-        raise ValueError(f"y of feedback must be one number or class for {shown(said.id)}; got {shown(y)}.")
-    given = y
-    (combined,) = np.frombuffer(said.said, dtype="<f8")[None, : 1 if layout.classes is None else len(layout.classes)]
-    if layout.classes is None:
-        try:
-            y = float("nan") if isinstance(y, str) else float(y)
-        except OverflowError:
-            y = float("inf")
-        if not np.isfinite(y):
-            raise ValueError(f"y of feedback must be a finite number for {who}; got {shown(given)}.")
-        targets = np.full((1, 1), y)
-    else:
-        known = [label for label in layout.classes if label == y and isinstance(label, str) == isinstance(y, str)]
-        if not known:
-            raise ValueError(
-                f"y of feedback must be one of the classes that {who} knew when it said {shown(said.id)}, "
-                f"{shown(list(layout.classes))}; got {shown(y)}."
-            )
-        y = known[0]
-        targets = np.eye(len(layout.classes))[[layout.classes.index(y)]]
-    with np.errstate(over="ignore"):
-        return y, float(min(loss_of(targets, combined[None])[0], np.finfo(float).max))
-
-
-def _checked_trade(ensemble: RegimeAwareEnsemble, won: Any, profit_bps: Any) -> tuple[int | None, float | None]:
-    """A trade as the journal keeps it."""
-    combiner = copy(ensemble.combiner_)
-    n_models, n_regimes = len(ensemble.model_names_), len(ensemble.regimes_)
-    in_bps = getattr(combiner, "trades_", None) is not None
-    read = check_trades([trade(won, profit_bps, None)], ensemble.model_names_, ensemble.regimes_, in_bps=in_bps)
-    if not combiner.follow_trades(np.empty((0, n_models)), np.empty((0, n_regimes)), np.empty(0)):
-        warnings.warn(
-            f"{type(combiner).__name__} of {type(ensemble).__name__} has no weights that trades could move: only the "
-            f"ledger moves. combiner='dynamic' follows trades.",
-            UserWarning,
-            stacklevel=4,
-        )
-    profit = None if profit_bps is None else float(read.profits_bps[0])
-    return None if won is None else int(bool(won)), profit
 
 
 def _listed(values: dict[str, Any]) -> str:
