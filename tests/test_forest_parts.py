@@ -133,8 +133,12 @@ def test_short_tasks_are_not_split():
     assert seen == [1] * 4
 
 
-def test_a_forest_that_fails_in_its_parts_sleeps_with_one_sentence():
-    forest = RandomForestRegressor(40, max_depth=-1)
+@pytest.mark.parametrize(
+    "forest",
+    [RandomForestRegressor(40, max_depth=-1), RandomForestRegressor(40, random_state=-1)],
+    ids=["parameter", "seed"],
+)
+def test_a_forest_that_fails_in_its_parts_sleeps_with_one_sentence(forest):
     with pytest.warns(ModelFailureWarning, match="forest failed on all rows: InvalidParameterError"):
         ensemble = RegimeAwareEnsembleRegressor([("forest", forest), "linear"], cv=2, random_state=0, n_jobs=2).fit(
             X, Y

@@ -101,6 +101,7 @@ def _splittable(forest: Any) -> bool:
     return (
         type(forest) in _FORESTS
         and isinstance(forest.random_state, (int, np.integer))
+        and 0 <= int(forest.random_state) < 2**32  # any other is refused by the forest, in its words
         and not getattr(forest, "oob_score", False)
         and not getattr(forest, "warm_start", False)
         and isinstance(forest.n_estimators, (int, np.integer))
