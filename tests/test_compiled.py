@@ -52,6 +52,12 @@ LIBRARY_CLASSIFIERS = [
     lightgbm.LGBMClassifier(n_estimators=12, verbosity=-1),
     label_encoded(xgboost.XGBClassifier(n_estimators=12)),
 ]
+
+
+def own_objective(y_true, y_pred):
+    return y_pred - y_true, np.ones_like(y_true)
+
+
 # What looks like trees and is more than a sum of leaves.
 OTHERS = [
     xgboost.XGBRegressor(n_estimators=5, booster="dart", rate_drop=0.5, random_state=0),
@@ -59,6 +65,7 @@ OTHERS = [
     xgboost.XGBRegressor(n_estimators=5, objective="reg:gamma"),
     xgboost.XGBRegressor(n_estimators=5, missing=0.0),
     lightgbm.LGBMRegressor(n_estimators=5, verbosity=-1, objective="poisson"),
+    lightgbm.LGBMRegressor(n_estimators=5, verbosity=-1, objective=own_objective),
     lightgbm.LGBMRegressor(n_estimators=5, verbosity=-1, linear_tree=True),
     lightgbm.LGBMRegressor(n_estimators=5, verbosity=-1, zero_as_missing=True),
     lightgbm.LGBMRegressor(n_estimators=5, verbosity=-1, boosting_type="rf", subsample=0.5, subsample_freq=1),
@@ -187,8 +194,12 @@ def test_what_a_derived_class_answers_is_its_own():
         def predict(self, X):
             return super().predict(X) / 2
 
+    class Mirrored(type(make_model("random_forest", "regressor"))):
+        def _values(self, X):
+            return -super()._values(X)
+
     X = rows()
-    for kind in (Doubled, Half):
+    for kind in (Doubled, Half, Mirrored):
         model = kind(n_estimators=3).fit(X, numbers(X))
         assert tree_model(model) is None
         assert quick_answer(model, X[:2]) is None
@@ -323,6 +334,9 @@ def test_rows_that_a_model_refuses_are_refused_on_the_short_way():
         np.ones((65, 2)),
         np.array([[1.0, np.inf]]),
         np.array([["a"]]),
+        np.array([[3.5e38]]),
+        np.array([[2**24 + 1]]),
+        np.asmatrix([[1.0]]),
         np.ones(3),
         pd.DataFrame({"a": ["x"]}),
         pd.DataFrame({"a": pd.Categorical(["x"])}),
@@ -333,6 +347,41 @@ def test_rows_that_a_model_refuses_are_refused_on_the_short_way():
 )
 def test_no_numbers_no_short_way(X):
     assert few_numbers(X) is None
+
+
+def test_truths_beside_numbers_are_numbers():
+    X = pd.DataFrame({"a": [True, False], "b": [0.5, np.nan]})
+    assert_array_equal(few_numbers(X), [[1.0, 0.5], [0.0, np.nan]])
+    X = X.fillna(0.0).loc[np.arange(N) % 2]
+    fitted = ensembles().fit(X, np.arange(N) % 2 + X["b"].to_numpy())
+    quick = fitted.compile()
+    assert quick.packed_models == ("xgboost", "lightgbm", "random_forest")
+    assert_allclose(quick.predict(X[:3]), fitted.predict(X[:3]), rtol=1e-12)
+
+
+def test_whole_numbers_are_rounded_as_by_lightgbm():
+    """An array of integers is single precision to it: above 2^24 every other one is its neighbour."""
+    X = 2**24 + rows().argsort(axis=0) % 9
+    fitted = ensembles([("l", lightgbm.LGBMRegressor(n_estimators=12, verbosity=-1))]).fit(X, X[:, 0] % 2 + X[:, 1] % 9)
+    quick = fitted.compile()
+    assert quick.packed_models == ("l",)
+    few = np.concatenate([fitted.predict(X[at : at + 8]) for at in range(0, N, 8)])
+    assert_array_equal(few, fitted.estimators_[0].predict(X))
+    assert_array_equal(np.concatenate([quick.predict(X[at : at + 8]) for at in range(0, N, 8)]), few)
+
+
+def test_a_line_learned_in_single_precision_answers_in_it():
+    X = rows().astype(np.float32)
+    model = Ridge().fit(X, numbers(X))
+    assert_array_equal(outputs(model, X[:3], None, numbers=few_numbers(X[:3]))[:, 0], model.predict(X[:3]))
+
+
+def test_numbers_in_place_of_categories_are_refused_on_the_short_way():
+    X = pd.DataFrame(rows(), columns=list("abcd")).assign(d=pd.Categorical(np.arange(N) % 3))
+    model = lightgbm.LGBMRegressor(n_estimators=5, verbosity=-1).fit(X, X["a"])
+    as_numbers = X.assign(d=np.arange(N) % 3)[:3]
+    assert quick_answer(model, few_numbers(as_numbers)) is None
+    assert tree_model(model) is None
 
 
 # The compiled ensemble.
@@ -445,7 +494,7 @@ def test_many_threads_get_what_one_gets(ensemble, engine):
 
 
 def refusal(asked, X):
-    with pytest.raises(ValueError, match=r"\w") as refused:
+    with pytest.raises((TypeError, ValueError), match=r"\w") as refused:
         asked.predict(X)
     return str(refused.value)
 
@@ -462,7 +511,9 @@ def test_frames_are_read_by_their_columns():
 
 
 @pytest.mark.parametrize(
-    "wrong", [np.ones((1, 3)), np.ones(4), [["a", "b", "c", "d"]], np.full((1, 4), np.inf)], ids=str
+    "wrong",
+    [np.ones((1, 3)), np.ones(4), [["a", "b", "c", "d"]], np.full((1, 4), np.inf), np.asmatrix(np.ones((1, 4)))],
+    ids=str,
 )
 def test_what_the_ensemble_refuses_is_refused_in_its_words(ensemble, wrong):
     assert refusal(ensemble.compile(), wrong) == refusal(ensemble, wrong)
@@ -533,6 +584,54 @@ def test_a_detector_is_asked():
         X, numbers(X)
     )
     assert_array_equal(fitted.compile().explain(X[:6]).memberships, fitted.explain(X[:6]).memberships)
+
+
+def test_forests_of_scikit_learn_are_verified_where_the_rows_kept_have_gaps(monkeypatch):
+    X = rows(gaps=0.2)
+    fitted = ensembles([("forest", RandomForestRegressor(5, random_state=0))]).fit(X, numbers(X))
+    assert fitted.compile().packed_models == ("forest",)
+
+    def wrong(model):
+        read = tree_model(model)
+        return read._replace(trees=[tree._replace(value=2 * tree.value) for tree in read.trees])
+
+    monkeypatch.setattr(module, "tree_model", wrong)
+    with pytest.raises(ValueError, match=r"forest says .* and its packed trees"):
+        fitted.compile()
+
+
+def test_thresholds_beyond_single_precision_do_not_upset_other_models():
+    """LightGBM stores "is it missing" as a threshold of 1e300, which a forest of scikit-learn refuses to read."""
+    X = rows(gaps=0.3)
+    y = np.isnan(X[:, 0]) + np.nan_to_num(X[:, 1])
+    models = ["lightgbm", ("forest", RandomForestRegressor(5, random_state=0))]
+    fitted = ensembles(models).fit(X, y)
+    quick = fitted.compile()
+    assert quick.packed_models == ("lightgbm", "forest")
+    assert_allclose(quick.predict(X[:8]), fitted.predict(X[:8]), rtol=1e-12)
+
+
+def test_trees_that_ask_nothing():
+    X = rows()
+    fitted = ensembles([("stumps", RandomForestRegressor(3, min_samples_leaf=200, random_state=0))]).fit(X, numbers(X))
+    assert_array_equal(fitted.compile().predict(X[:2]), fitted.predict(X[:2]))
+
+
+@pytest.mark.parametrize(
+    ("task", "model"),
+    [
+        ("regressor", xgboost.XGBRegressor(n_estimators=5, objective="binary:logistic")),
+        ("regressor", lightgbm.LGBMRegressor(n_estimators=5, verbosity=-1, objective="binary")),
+        ("classifier", xgboost.XGBClassifier(n_estimators=5, objective="reg:squarederror")),
+    ],
+    ids=shown,
+)
+def test_trees_of_the_other_task_are_left_to_their_model(task, model):
+    X = rows()
+    fitted = ensembles([("other", model), "lightgbm"], task=task).fit(X, X[:, 0] > 0)
+    quick = fitted.compile()
+    assert quick.packed_models == ("lightgbm",)
+    assert_allclose(quick.explain(X[:3]).combined, fitted.explain(X[:3]).combined, rtol=1e-12)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -80,8 +80,9 @@ class CompiledEnsemble:
 
     Notes
     -----
-    More than eight rows at a time, and rows with infinite values, are answered by the ensemble itself. After another
-    ``fit`` the compiled trees are those of yesterday: it says so and has to be compiled again.
+    More than eight rows at a time, and rows with values beyond single precision (infinity, or whole numbers above 2^24
+    in an array of such), are answered by the ensemble itself. After another ``fit`` the compiled trees are those of
+    yesterday: it says so and has to be compiled again.
 
     Examples
     --------
@@ -255,11 +256,16 @@ class CompiledEnsemble:
     def _verify(self, trees: PackedTrees, rows: Array, who: str) -> None:
         """Compare on rows, on rows that stand on thresholds, and on rows with gaps; refuse a difference."""
         random_state = np.random.RandomState(0)
-        edges = trees.edges(rows, N_EDGES, random_state)
+        # A model that refuses gaps has to be seen on rows without any.
+        known = np.nan_to_num(rows)
+        edges = trees.edges(known, N_EDGES, random_state)
+        edges = edges[(np.abs(edges) <= np.finfo(np.float32).max).all(axis=1)]
         holes = rows.copy()
         holes[random_state.random_sample(holes.shape) < 0.2] = np.nan
         ensemble, columns = self.ensemble, self._columns
-        for values in (rows, edges, holes):
+        for values in (known, edges, holes):
+            if not len(values):
+                continue
             gaps = bool(np.isnan(values).any())
             X = values if columns is None else pd.DataFrame(values, columns=columns)
             said = self._said(values)
@@ -285,8 +291,9 @@ def _readable(ensemble: Any) -> tuple[list[TreeModel], list[_Member]]:
     classes = getattr(ensemble, "classes_", None)
     for place, model in enumerate(ensemble.estimators_):
         read = tree_model(model)
-        if read is not None:
-            own = np.arange(1) if classes is None else np.searchsorted(classes, model.classes_)
+        own = np.arange(1) if classes is None or read is None else np.searchsorted(classes, model.classes_)
+        # Trees for two classes may stand for one number, and trees for a number for two classes: the model knows how.
+        if read is not None and read.leaves.n_columns == len(own):
             models.append(read)
             members.append(_Member(place, own, read.takes_missing))
     return models, members
@@ -318,5 +325,7 @@ def kept_rows(X: Any) -> Array | None:
     >>> kept_rows(np.arange(1000.0)[:, None]).shape
     (64, 1)
     """
-    rows = np.unique(np.linspace(0, X.shape[0] - 1, N_KEPT).astype(int))
-    return few_numbers(take_rows(X, rows))
+    rows = take_rows(X, np.unique(np.linspace(0, X.shape[0] - 1, N_KEPT).astype(int)))
+    # Whole numbers of any size: what is compiled is verified on rows of floats.
+    whole = isinstance(rows, np.ndarray) and rows.dtype.kind in "iu"
+    return few_numbers(rows.astype(np.float64) if whole else rows)

@@ -194,10 +194,11 @@ def _xgboost_tree(tree: dict[str, Any]) -> Tree:
 
 def _lightgbm_trees(booster: Any) -> TreeModel | None:
     stored = booster.dump_model()
-    objective, *options = stored.get("objective", "").split()
+    # A function of the user has no name.
+    objective, *options = stored.get("objective", "").split() or [""]
     link, n_outputs = _link(objective), stored["num_tree_per_iteration"]
     # A link of another shape than the usual: the square root of the target, a sigmoid that is steeper.
-    unusual = set(options) - {f"num_class:{n_outputs}", "sigmoid:1"}
+    unusual = set(options) - {f"num_class:{n_outputs}", "sigmoid:1"} or booster.pandas_categorical
     if link is None or unusual or stored.get("average_output") or not stored["tree_info"]:
         return None
     try:

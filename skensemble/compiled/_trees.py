@@ -89,6 +89,11 @@ class Leaves:
     shift: float = 0.0
     scale: float = 1.0
 
+    @property
+    def n_columns(self) -> int:
+        """How many numbers a row gets: one for each of two classes, though one sum stands for both."""
+        return 2 if self.link == "expit" else self.n_outputs
+
     def answer(self, values: Array) -> Array:
         """Add up what the trees say.
 

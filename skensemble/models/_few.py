@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
 
-from skensemble.models._base import NamedClassifier, NamedModel, NamedRegressor
+from skensemble.models._base import NamedModel
 from skensemble.models._forests import mean_of_trees
 from skensemble.models._users import LabelEncodedClassifier
 
@@ -18,13 +18,16 @@ __all__ = ["answers_as_named", "few_numbers", "quick_answer"]
 
 # With more rows the checks are lost in the work.
 FEW_ROWS = 64
+# What single precision can hold, and up to where it holds every whole number.
+LARGEST, LARGEST_WHOLE = float(np.finfo(np.float32).max), 2.0**24
 
+_HOME = NamedModel.__module__.rpartition(".")[0] + "."
 _LINES = (ElasticNet, Lasso, LinearRegression, Ridge)
 _FORESTS = (ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor)
 
 
 def few_numbers(X: Any) -> NDArray[np.float64] | None:
-    """Return few checked rows as plain numbers.
+    """Return few checked rows as plain numbers, where every model reads the same in them.
 
     Parameters
     ----------
@@ -34,7 +37,8 @@ def few_numbers(X: Any) -> NDArray[np.float64] | None:
     Returns
     -------
     ndarray of float of shape (n_samples, n_features) or None
-        ``None`` where the rows are many, or hold anything but numbers of double precision and NaN.
+        ``None`` where the rows are many, or hold anything but NaN and numbers within the range of single precision;
+        and for an array of whole numbers too large for single precision, to which LightGBM rounds these.
 
     Examples
     --------
@@ -44,11 +48,20 @@ def few_numbers(X: Any) -> NDArray[np.float64] | None:
     if isinstance(X, pd.DataFrame):
         if not 0 < len(X) <= FEW_ROWS or not all(_is_number(dtype) for dtype in X.dtypes):
             return None
-        X = X.to_numpy()
-    if not isinstance(X, np.ndarray) or X.ndim != 2 or not 0 < len(X) <= FEW_ROWS or not _is_number(X.dtype):
+        # Truths beside numbers would make an array of objects.
+        X, largest = X.to_numpy(dtype=np.float64), LARGEST
+    elif not _is_table(X):
         return None
+    else:
+        largest = LARGEST_WHOLE if X.dtype.kind in "iu" else LARGEST
     values = X.astype(np.float64, copy=False)
-    return None if np.isinf(values).any() else values
+    return None if (np.abs(values) > largest).any() else values
+
+
+def _is_table(X: Any) -> bool:
+    # A matrix is refused by whoever checks it.
+    plain = isinstance(X, np.ndarray) and not isinstance(X, np.matrix)
+    return plain and X.ndim == 2 and 0 < len(X) <= FEW_ROWS and _is_number(X.dtype)
 
 
 def _is_number(dtype: Any) -> bool:
@@ -66,7 +79,7 @@ def answers_as_named(model: Any) -> bool:
     Returns
     -------
     bool
-        False for a model that learned categories, and for one derived from a named model with answers of its own.
+        False for a model that learned categories, and for one derived from a named model, which may answer otherwise.
 
     Examples
     --------
@@ -74,12 +87,8 @@ def answers_as_named(model: Any) -> bool:
     >>> answers_as_named(LinearRegressor().fit([[0.0], [1.0]], [0, 1]))
     True
     """
-    if not isinstance(model, NamedModel) or model.categories_.values:
-        return False
-    kind: Any = type(model)
-    if isinstance(model, NamedRegressor):
-        return bool(kind.predict is NamedRegressor.predict)
-    return bool(kind.predict_proba is NamedClassifier.predict_proba)
+    ours = isinstance(model, NamedModel) and type(model).__module__.startswith(_HOME)
+    return ours and not model.categories_.values
 
 
 def quick_answer(model: Any, values: NDArray[np.float64]) -> NDArray[np.float64] | None:
@@ -110,12 +119,15 @@ def quick_answer(model: Any, values: NDArray[np.float64]) -> NDArray[np.float64]
         return quick_answer(model.estimator_, values)
     if answers_as_named(model):
         return model.answers(values)
-    if type(model) in _LINES and model.coef_.ndim == 1 and not np.isnan(values).any():
+    # One that learned in single precision answers in it.
+    if type(model) in _LINES and model.coef_.ndim == 1 and model.coef_.dtype == float and not np.isnan(values).any():
         return values @ model.coef_ + model.intercept_
     # Forests of scikit-learn refuse missing values, unless they learned with some; they tell best themselves.
     if type(model) in _FORESTS and not np.isnan(values).any() and model.n_outputs_ == 1:
         said = mean_of_trees(model, values)
         return said if isinstance(model, (ExtraTreesClassifier, RandomForestClassifier)) else said[:, 0]
     if type(model).__name__ == "LGBMRegressor" and type(model).__module__.startswith("lightgbm."):
-        return model.booster_.predict(values, num_threads=1)
+        # One that learned categories refuses numbers in their place.
+        booster = model.booster_
+        return None if booster.pandas_categorical else booster.predict(values, num_threads=1)
     return None
