@@ -53,7 +53,7 @@ def check_sample_weight(sample_weight: Any, X: Any) -> NDArray[np.float64]:
     all_zero = "allow_all_zero_weights"
     extra = {all_zero: True} if all_zero in signature(_check_sample_weight).parameters else {}
     try:
-        if np.iscomplexobj(sample_weight):
+        if np.iscomplexobj(np.asarray(sample_weight)):
             raise TypeError("complex numbers are no weights")
         weight = np.asarray(_check_sample_weight(sample_weight, X, ensure_non_negative=True, **extra), dtype=float)
         if (weight > _MOST_WEIGHT).any():
