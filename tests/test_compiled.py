@@ -382,6 +382,9 @@ def test_numbers_in_place_of_categories_are_refused_on_the_short_way():
     as_numbers = X.assign(d=np.arange(N) % 3)[:3]
     assert quick_answer(model, few_numbers(as_numbers)) is None
     assert tree_model(model) is None
+    # No tree asks for the category, and yet the model refuses numbers in its place.
+    stump = xgboost.XGBRegressor(n_estimators=1, max_depth=1, enable_categorical=True).fit(X, X["a"])
+    assert tree_model(stump) is None
 
 
 # The compiled ensemble.

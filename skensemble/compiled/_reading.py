@@ -153,6 +153,8 @@ def _xgboost_trees(booster: Any) -> TreeModel | None:
     about, objective = learner["learner_model_param"], learner["objective"]["name"]
     if learner["gradient_booster"]["name"] != "gbtree" or int(about.get("num_target", 1)) > 1:
         return None
+    if "c" in learner.get("feature_types", ()):  # categories, which such a model asks for even where no tree does
+        return None
     given = json.loads(about["base_score"])
     start = np.atleast_1d(np.asarray(given, dtype=np.float64))
     n_outputs = max(int(about["num_class"]), 1)
