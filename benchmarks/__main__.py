@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import sys
 
+<<<<<<< HEAD
 from benchmarks import cluster, coverage, defaults, feedback_speed, latency, quality, regret, speed
+=======
+from benchmarks import coverage, defaults, feedback_speed, latency, live, quality, regret, speed
+>>>>>>> 09062cc1c0a412c0bde545839bb622481dee75c8
 
 BENCHMARKS = {
     "run": quality.run_main,
@@ -16,6 +20,7 @@ BENCHMARKS = {
     "defaults": defaults.main,
     "feedback": feedback_speed.main,
     "latency": latency.main,
+    "live": live.main,
     "regret": regret.main,
     "speed": speed.main,
 }

@@ -24,7 +24,7 @@ from skensemble.models import parts_of_forest
 
 __all__ = ["main"]
 
-CORES = (1, 16, 64)
+CORES = (1, 2, 4, 8, 16, 64, 256)
 # What the library promises at 16 cores.
 TARGET, TARGET_CORES = 1.3, 16
 

@@ -5,12 +5,17 @@ from skensemble._classifier import RegimeAwareEnsembleClassifier
 from skensemble._regressor import RegimeAwareEnsembleRegressor
 from skensemble._scorer import make_regime_scorer
 from skensemble.evaluation import check_causality, walk_forward
+from skensemble.live import JournalError, LiveEnsemble, LivePrediction, StaleWarning
 
 __all__ = [
+    "JournalError",
+    "LiveEnsemble",
+    "LivePrediction",
     "LookAheadWarning",
     "ModelFailureWarning",
     "RegimeAwareEnsembleClassifier",
     "RegimeAwareEnsembleRegressor",
+    "StaleWarning",
     "check_causality",
     "make_regime_scorer",
     "walk_forward",

@@ -77,7 +77,7 @@ from skensemble.regimes import (
     remembered,
 )
 from skensemble.splits import check_time_order, earlier_moments, make_folds, times_of
-from skensemble.trades import check_trades
+from skensemble.trades import Trades, check_trades
 
 __all__ = ["ATTRIBUTES", "COVERAGES", "PARAMETERS", "RegimeAwareEnsemble"]
 
@@ -205,6 +205,20 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
 
     # Groups only say whose rows they are: whoever hands them to a search means them for its splitter and for us.
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
+
+    # All that `partial_update` moves, in records that are replaced and never changed: a shallow copy is a moment kept.
+    _moving: ClassVar[tuple[str, ...]] = (
+        "combiner_",
+        "calibration_",
+        "regime_detector_",
+        "ledger_",
+        "group_ledger_",
+        "learned_until_",
+        "_certainty",
+        "_moments",
+        "_group_moments",
+        "_idle",
+    )
 
     _task: ClassVar[str]
     estimators: list[Any] | None
@@ -572,19 +586,24 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
                     f"predictions explains {len(said)} predictions for {len(read)} trades: give one row for every "
                     f"trade."
                 )
+        if not self._learn_read_trades(read, predictions, said):
+            warnings.warn(
+                f"{type(self.combiner_).__name__} of {type(self).__name__} has no weights that trades could move: only "
+                f"the ledger moves. combiner='dynamic' follows trades.",
+                UserWarning,
+                stacklevel=3,
+            )
+        return self
+
+    def _learn_read_trades(self, read: Trades, predictions: Explanation | None, said: Array | None) -> bool:
+        """Take trades that have been read; whether weights could move, and not the ledger alone."""
         memberships = encode_memberships(read.regimes, self.regimes_, len(read))
         profits, wins = trade_credits(read, len(self.model_names_), predictions, said, self._sides)
         ledger = recorded_trades(self.ledger_, read, profits, wins, memberships)
         combiner = copy(self.combiner_)
-        if not combiner.follow_trades(profits, memberships, read.sample_weight):
-            warnings.warn(
-                f"{type(combiner).__name__} of {type(self).__name__} has no weights that trades could move: only the "
-                f"ledger moves. combiner='dynamic' follows trades.",
-                UserWarning,
-                stacklevel=3,
-            )
+        follows = combiner.follow_trades(profits, memberships, read.sample_weight)
         self.__dict__.update(combiner_=combiner, ledger_=ledger)
-        return self
+        return follows
 
     def explain(self, X: Any, *, regimes: Any = None) -> Explanation:
         """Predict, and say what the predictions are made of.
@@ -1074,6 +1093,12 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         if isinstance(given, str):
             return {"combiner": COMBINERS[given]()} if given in COMBINERS else {}
         return {"combiner": given}
+
+    def __copy__(self) -> Any:
+        # Records are replaced and never changed, so this is the ensemble of this moment.
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
 
     def __getstate__(self) -> dict[str, Any]:
         # Text, for skops makes objects without calling them, which no Timestamp survives.

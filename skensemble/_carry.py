@@ -15,6 +15,7 @@ from skensemble._certainty import Certainty
 from skensemble.combiners import Combiner
 from skensemble.intervals import ProbabilityCalibration
 from skensemble.performance import Ledger
+from skensemble.regimes import joined_names
 
 __all__ = [
     "Carried",
@@ -25,6 +26,7 @@ __all__ = [
     "idle_after",
     "latest",
     "resting_models",
+    "transplanted",
     "unknown_rows",
 ]
 
@@ -121,6 +123,87 @@ def carry(
         idle,
         records,
     )
+
+
+def transplanted(past: Mapping[str, Any], fitted: Mapping[str, Any]) -> dict[str, Any]:
+    """Give an ensemble that was fitted by itself the record of the one that it takes over from.
+
+    Ledger, weights and certainty go on as they stand: what the new one has learned out of fold counts for the models
+    that the one before did not have, and for a combiner that cannot go on from what was learned before.
+
+    Parameters
+    ----------
+    past : mapping of str to object
+        Attributes of the ensemble before.
+    fitted : mapping of str to object
+        Attributes of the new one.
+
+    Returns
+    -------
+    dict of str to object
+        Attributes that the new one has from now on; nothing given is changed.
+    """
+    definitions, n_outputs = fitted["_definitions"], fitted["out_of_fold_"].targets.shape[1]
+    names = joined_names(past["regimes_"], fitted["regimes_"])
+    carried = carry(past, clone(fitted["combiner_"]), definitions, names, n_outputs)
+    taught = _with_regimes(fitted, names, n_outputs)
+    if carried.combiner is None and taught is None:
+        # A combiner that knows nothing of the regimes before answers in its own.
+        names, taught = fitted["regimes_"], fitted["combiner_"]
+        carried = carry(past, clone(taught), definitions, names, n_outputs)
+    if carried.combiner is not None and taught is not None and not carried.known.all():
+        carried.combiner.welcome(~carried.known, taught)
+    same = carried.certainty.bounds.coverages == fitted["_certainty"].bounds.coverages
+    own = [_place(name, fitted["regimes_"]) for name in names]
+    return {
+        "combiner_": taught if carried.combiner is None else carried.combiner,
+        "calibration_": fitted["calibration_"] and (carried.calibration or fitted["calibration_"]),
+        "ledger_": carried.ledger,
+        "group_ledger_": carried.by_group,
+        "learned_until_": _in_the_zone_of(fitted["trained_until_"], past["learned_until_"]),
+        "_certainty": carried.certainty if same else fitted["_certainty"].reindexed(own),
+        "_moments": _moments_of(past["_moments"], past["regimes_"], names),
+        "_group_moments": past["_group_moments"],
+        "_idle": carried.idle,
+        "_sides": past["_sides"] if fitted["_sides"] is None else fitted["_sides"],
+        "regimes_": names,
+        "records_": carried.records,
+    }
+
+
+def _with_regimes(fitted: Mapping[str, Any], names: Sequence[Hashable], n_outputs: int) -> Combiner | None:
+    """What a combiner has learned, laid out for more regimes; None where it cannot be."""
+    if tuple(names) == tuple(fitted["regimes_"]):
+        return fitted["combiner_"]
+    combiner = clone(fitted["combiner_"])
+    n_models = len(fitted["_definitions"])
+    places = np.array([_place(name, fitted["regimes_"]) for name in names], dtype=np.intp)
+    resumed = combiner.resume(fitted["combiner_"], np.arange(n_models), places, np.ones(n_models), n_outputs)
+    return combiner if resumed else None
+
+
+def _place(name: Hashable, names: Sequence[Hashable]) -> int:
+    return list(names).index(name) if name in names else -1
+
+
+def _moments_of(
+    moments: NDArray[np.float64] | None, before: Sequence[Hashable], names: Sequence[Hashable]
+) -> NDArray[np.float64] | None:
+    """Sums of what came true, in the order of other regimes; those without any have not happened yet."""
+    if moments is None:
+        return None
+    found = np.vstack([np.zeros((3, 1 + len(names))), np.full(1 + len(names), moments[3, 0])])
+    for column, place in enumerate([0, *(1 + _place(name, before) for name in names)]):
+        if column == 0 or 0 < place < moments.shape[1]:
+            found[:, column] = moments[:, place]
+    return found
+
+
+def _in_the_zone_of(example: pd.Timestamp | None, moment: pd.Timestamp | None) -> pd.Timestamp | None:
+    """Tell a time with or without a time zone, as another one is told; without one it is UTC."""
+    if example is None or moment is None or (example.tzinfo is None) == (moment.tzinfo is None):
+        return moment
+    return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC").tz_localize(None)
 
 
 def folds_with_news(

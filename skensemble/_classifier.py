@@ -248,7 +248,11 @@ class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
 
     def _encoded_outcomes(self, y: Any, n_samples: int) -> NDArray[np.float64]:
         y = known_outcomes(y, n_samples, type(self).__name__)
-        at = np.searchsorted(self.classes_, y)
+        try:
+            at = np.searchsorted(self.classes_, y)
+        except TypeError:
+            # What cannot be compared with any class is none of them.
+            at = np.full(len(y), len(self.classes_))
         unknown = (at == len(self.classes_)) | (self.classes_[np.minimum(at, len(self.classes_) - 1)] != y)
         if unknown.any():
             raise ValueError(

@@ -39,6 +39,8 @@ def _callback_parts() -> tuple[Any, Callable[[Any], Any]]:
 
 CallbackSupport, with_callbacks = _callback_parts()
 
+_MOST_WEIGHT = 1e100
+
 
 def has_callbacks(estimator: Any) -> bool:
     """Whether anybody listens to the fits of an estimator: callbacks of its own, or of whoever it is a part of."""
@@ -51,8 +53,13 @@ def check_sample_weight(sample_weight: Any, X: Any) -> NDArray[np.float64]:
     all_zero = "allow_all_zero_weights"
     extra = {all_zero: True} if all_zero in signature(_check_sample_weight).parameters else {}
     try:
-        return np.asarray(_check_sample_weight(sample_weight, X, ensure_non_negative=True, **extra), dtype=float)
-    except (TypeError, ValueError) as error:
+        if np.iscomplexobj(sample_weight):
+            raise TypeError("complex numbers are no weights")
+        weight = np.asarray(_check_sample_weight(sample_weight, X, ensure_non_negative=True, **extra), dtype=float)
+        if (weight > _MOST_WEIGHT).any():
+            raise ValueError(f"sums of weights above {_MOST_WEIGHT:g} are no numbers any more")
+        return weight
+    except (OverflowError, TypeError, ValueError) as error:
         raise ValueError(
             f"sample_weight must hold one finite number of at least 0 for each of the {X.shape[0]} rows of X; got "
             f"{shown(sample_weight)} ({error})"

@@ -105,7 +105,7 @@ def numbers_of_returns(returns: Any, n_samples: int) -> NDArray[np.float64] | No
         return None
     try:
         values = np.asarray(returns, dtype=float)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         values = np.empty(0)
     if values.shape != (n_samples,) or not np.isfinite(values).all():
         raise ValueError(
@@ -119,7 +119,8 @@ def labels_of_groups(groups: Any, n_samples: int) -> NDArray[Any] | None:
     """Groups as an array of hashable labels, one for each row."""
     if groups is None:
         return None
-    values = None if isinstance(groups, (str, bytes)) or not hasattr(groups, "__len__") else list(groups)
+    single = isinstance(groups, (str, bytes)) or not hasattr(groups, "__len__") or getattr(groups, "ndim", 1) == 0
+    values = None if single else list(groups)
     if values is None or len(values) != n_samples:
         raise ValueError(f"groups must hold one label for each of the {n_samples} rows; got {shown(groups)}.")
     labels: NDArray[Any] = np.empty(n_samples, dtype=object)

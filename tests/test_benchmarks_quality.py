@@ -18,7 +18,7 @@ from skensemble import rules, weightings
 from skensemble.datasets import make_prediction_stream
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
-NAMES = ("coverage", "defaults", "feedback", "regret")
+NAMES = ("coverage", "defaults", "feedback", "live", "regret")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def quick(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("coverage", ()), ("defaults", ()), ("feedback", ()), ("regret", ("--kinds", "missing"))],
+    [("coverage", ()), ("defaults", ()), ("feedback", ()), ("live", ()), ("regret", ("--kinds", "missing"))],
 )
 def test_the_smallest_setting_keeps_one_row_per_measurement_under_its_configuration(quick, name, options):
     path = quick(name, *options)

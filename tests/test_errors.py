@@ -177,6 +177,8 @@ WRONG = {
     ),
     "negative weight": (lambda: fit(sample_weight=-np.ones(N)), "sample_weight must hold .*at least 0.*Negative"),
     "NaN weight": (lambda: fit(sample_weight=np.full(N, np.nan)), "sample_weight must hold .*NaN"),
+    "endless weight": (lambda: fit(sample_weight=np.full(N, 1e308)), r"sums of weights above 1e\+100 are no numbers"),
+    "complex weight": (lambda: fit(sample_weight=np.full(N, 1j)), "complex numbers are no weights"),
     "weight words": (lambda: fit(sample_weight=["a"] * N), r"sample_weight must hold .*got \['a'"),
     "no weight": (lambda: fit(sample_weight=np.zeros(N)), "sample_weight .*(non-zero|greater than zero)"),
     "unknown metadata": (lambda: fit(fit_params={"eval_set": 3}), r"got \['eval_set'\].*enable_metadata_routing=True"),

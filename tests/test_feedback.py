@@ -670,6 +670,7 @@ WRONG_OF_NUMBERS = {
 WRONG_OF_CLASSES = {
     "a class nobody has seen": ({"X": HELD_X[:2], "y": ["up", "sideways"]}, "sideways.*which fit has not seen"),
     "numbers for words": ({"X": HELD_X[:2], "y": [0, 1]}, "fit has not seen"),
+    "what no word is compared with": ({"X": HELD_X[:2], "y": [10**400, 0]}, "fit has not seen"),
     "a missing class": ({"X": HELD_X[:2], "y": ["up", None]}, "no outcome in row 1"),
     "a NaN class": ({"X": HELD_X[:2], "y": np.array(["up", np.nan], dtype=object)}, "no outcome in row 1"),
     "returns that fit never had": (

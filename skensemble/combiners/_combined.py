@@ -61,7 +61,8 @@ class WeightedCombiners(Combiner):
     Notes
     -----
     Three combiners learn, so an update takes as long as all of theirs. Outcomes that arrive late are judged by today's
-    shares, also where the explanation of the time is given.
+    shares, also where the explanation of the time is given. As in `DynamicWeighting` the order of the rows matters, and
+    a row of weight two is not the same as two rows.
 
     References
     ----------

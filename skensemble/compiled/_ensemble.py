@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -189,6 +190,23 @@ class CompiledEnsemble:
         rows, said = self._asked(X)
         index = rows.index if isinstance(rows, pd.DataFrame) else pd.RangeIndex(rows.shape[0])
         return self.ensemble._explained(said, self.ensemble._memberships(rows, regimes), rows, index)
+
+    def attached(self, ensemble: Any) -> CompiledEnsemble:
+        """Answer for another moment of the same fit.
+
+        Parameters
+        ----------
+        ensemble : RegimeAwareEnsembleRegressor or RegimeAwareEnsembleClassifier
+            A shallow copy of the ensemble that was compiled, which may have learned since.
+
+        Returns
+        -------
+        CompiledEnsemble
+            With the same trees, and the weights of that ensemble.
+        """
+        other = copy(self)
+        vars(other).update(ensemble=ensemble)
+        return other
 
     @property
     def weights_(self) -> pd.DataFrame:

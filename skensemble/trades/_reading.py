@@ -130,7 +130,7 @@ def _records(trades: Any) -> list[Mapping[str, Any]]:
         rows = trades.to_dicts()
     elif _as_mapping(trades) is not None:
         rows = [trades]
-    elif isinstance(trades, Iterable) and not isinstance(trades, (str, bytes)):
+    elif isinstance(trades, Iterable) and not isinstance(trades, (str, bytes)) and getattr(trades, "ndim", 1) != 0:
         rows = list(trades)
     else:
         raise ValueError(
