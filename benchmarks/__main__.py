@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import sys
 
-<<<<<<< HEAD
-from benchmarks import cluster, coverage, defaults, feedback_speed, latency, quality, regret, speed
-=======
-from benchmarks import coverage, defaults, feedback_speed, latency, live, quality, regret, speed
->>>>>>> 09062cc1c0a412c0bde545839bb622481dee75c8
+from benchmarks import cluster, coverage, defaults, feedback_speed, latency, live, quality, regret, speed
 
 BENCHMARKS = {
     "run": quality.run_main,
