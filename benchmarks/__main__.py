@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import coverage, defaults, feedback_speed, latency, live, quality, regret, speed
+from benchmarks import cluster, coverage, defaults, feedback_speed, latency, live, quality, regret, speed
 
 BENCHMARKS = {
     "run": quality.run_main,
     "compare": quality.compare_main,
     "plot": quality.plot_main,
     "list": quality.list_main,
+    "cluster": cluster.main,
     "coverage": coverage.main,
     "defaults": defaults.main,
     "feedback": feedback_speed.main,

@@ -232,8 +232,9 @@ def _run_all(
 ) -> list[tuple[Any, str | None]]:
     """Do all tasks side by side, longest first; a forest for which all others would wait is grown in parts."""
     workers = effective_n_jobs(n_jobs)
-    # With nothing longer than half of what a worker has to do, the last ones end close together.
-    longest = sum(map(_cost, tasks)) / (2 * workers)
+    # With nothing longer than a quarter of what a worker has to do, the last ones end close together, also where the
+    # costs are estimated badly.
+    longest = sum(map(_cost, tasks)) / (4 * workers)
     jobs: list[_Task] = []
     jobs_of: list[list[int]] = []
     for task in tasks:

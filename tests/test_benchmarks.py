@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import __main__, latency, speed
+from benchmarks import __main__, cluster, latency, speed
 from benchmarks.speed._contenders import MEMBERS, TASKS, Setting, contenders, table
 from benchmarks.speed._report import COMPARISONS, FULL_ROWS
 from benchmarks.speed._rounds import in_turns
@@ -44,6 +44,24 @@ def test_latency_runs_prints_its_targets_and_keeps_every_measurement(tmp_path, c
     assert (kept["value"] > 0).all()
     for line in ("compiled predict, packed  ", "at least 60 times as fast", "at most 1.05 times as long"):
         assert line in printed
+
+
+def test_cluster_simulates_what_was_measured(tmp_path, capsys):
+    path = tmp_path / "cluster.csv"
+    cluster.main(["--quick", "--save", str(path)])
+    kept = pd.read_csv(path, comment="#")
+    assert kept["cores"].tolist() == [1, 4]
+    one = kept.set_index("cores").loc[1]
+    # On one core every order takes the sum of all.
+    assert one[["flat", "as scikit-learn's stacking"]].tolist() == pytest.approx([1.0, 1.0])
+    assert kept["jobs"].tolist() == [24, pytest.approx(24, abs=24)]
+    assert "makespan over the bound" in capsys.readouterr().out
+
+
+def test_jobs_go_to_the_core_that_is_free_first():
+    assert cluster._makespan([3.0, 2.0, 2.0, 1.0], 2) == 4.0
+    assert cluster._makespan([3.0, 2.0, 2.0], 1) == 7.0
+    assert cluster._makespan([1.0], 8) == 1.0
 
 
 @pytest.mark.parametrize(("task", "kind"), list(product(TASKS, MEMBERS)))

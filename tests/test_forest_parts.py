@@ -54,7 +54,7 @@ def trees(model):
 def test_parts_grow_the_trees_of_the_whole(kind, n_parts):
     forest = kind(n_estimators=41, random_state=3)
     parts = parts_of_forest(forest, n_parts)
-    assert len(parts) == min(n_parts, 4)
+    assert len(parts) == n_parts
     whole = forest_of_parts(forest, [part.fit(X, targets(forest), sample_weight=WEIGHT) for part in parts])
     alone = clone(forest).fit(X, targets(forest), sample_weight=WEIGHT)
     assert trees(whole) == trees(alone)
@@ -73,7 +73,7 @@ class Derived(RandomForestRegressor):
     [
         Ridge(),
         Derived(50, random_state=0),
-        RandomForestRegressor(19, random_state=0),
+        RandomForestRegressor(9, random_state=0),
         RandomForestRegressor(50, random_state=None),
         RandomForestRegressor(50, random_state=np.random.RandomState(0)),
         RandomForestRegressor(50, random_state=0, oob_score=True),
@@ -115,8 +115,8 @@ def test_an_ensemble_is_the_same_for_any_number_of_jobs(task, others, monkeypatc
 
 
 def test_short_tasks_are_not_split():
-    """Four equal forests and two workers: nobody waits for anybody."""
-    models = [(f"forest{i}", BootstrapForestRegressor(n_estimators=20)) for i in range(4)]
+    """Eight equal forests and two workers: nobody waits for anybody."""
+    models = [(f"forest{i}", BootstrapForestRegressor(n_estimators=20)) for i in range(8)]
     tasks = [
         module._Task(0, 0, name, model.set_params(random_state=0), np.arange(N), None, {}, module._UNHEARD)
         for name, model in models
@@ -130,7 +130,7 @@ def test_short_tasks_are_not_split():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "parts_of_forest", parts)
         module._run_all(tasks, X, Y, None, 1, 2)
-    assert seen == [1] * 4
+    assert seen == [1] * 8
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from skensemble.models._forests import (
 __all__ = ["forest_of_parts", "parts_of_forest"]
 
 # Fewer trees than these are not worth a task of their own.
-FEWEST_TREES = 10
+FEWEST_TREES = 5
 
 _NAMED = (
     BootstrapForestClassifier,
@@ -42,7 +42,7 @@ def parts_of_forest(forest: Any, n_parts: int) -> list[Any]:
     forest : estimator
         A forest of scikit-learn, or a named one, with a whole number as ``random_state``.
     n_parts : int
-        Into how many parts; less where they would have fewer than ten trees.
+        Into how many parts; less where they would have fewer than five trees.
 
     Returns
     -------
