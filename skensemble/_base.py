@@ -465,6 +465,8 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         ------
         ValueError
             If the input is wrong; then nothing has moved.
+        TypeError
+            If X holds objects that are no numbers, as from any estimator of scikit-learn.
 
         Notes
         -----
