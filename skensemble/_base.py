@@ -49,7 +49,7 @@ from skensemble._inputs import (
 )
 from skensemble._learning import learned
 from skensemble._members import checked_models, listed_models, warn_about_weights
-from skensemble._progress import listened_to
+from skensemble._progress import check_verbose, listened_to
 from skensemble._training import (
     AsleepModel,
     OutOfFold,
@@ -129,7 +129,10 @@ random_state : int, RandomState instance or None, default=None
     Seed of every model that has none of its own.
 n_jobs : int, default=None
     Fits at a time, as joblib takes it; models run on one thread each meanwhile. With ``None`` they come one after the
-    other and may use all cores. Predictions of many rows are made in batches, so many at a time."""
+    other and may use all cores. Predictions of many rows are made in batches, so many at a time.
+verbose : int, default=0
+    Whether a line is printed for every fit of a model, in each fold and on all rows, as it ends. For progress bars use
+    ``set_callbacks(sklearn.callback.ProgressBar())`` (scikit-learn 1.9 and later)."""
 
 ATTRIBUTES = """estimators_ : list of estimator
     The models fitted on all rows; an ``AsleepModel`` in place of one that failed, rests or was not selected.
@@ -259,6 +262,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         on_error: str = "warn",
         random_state: Any = None,
         n_jobs: int | None = None,
+        verbose: int = 0,
     ) -> None:
         self.estimators = estimators
         self.combiner = combiner
@@ -276,6 +280,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         self.on_error = on_error
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     @_all_or_nothing
     @with_callbacks
@@ -367,7 +372,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             # A combiner may not be able to go on with regimes that it has never seen.
             news = splits
             names, memberships, detector = self._fit_regimes(X, regimes, news, unfitted, known)
-        progress = listened_to(self, len(models))
+        progress = listened_to(self, len(models), type(self).__name__)
         with progress.running():
             training = train(
                 seeded(models, seed),
@@ -893,6 +898,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     def _check_parameters(self) -> None:
         who = type(self).__name__
         check_choice(self.on_error, "on_error", who, ("raise", "warn"))
+        check_verbose(self.verbose, who)
         if self.n_jobs is not None:
             whole = isinstance(self.n_jobs, (int, np.integer)) and not isinstance(self.n_jobs, bool)
             if not whole or self.n_jobs == 0:

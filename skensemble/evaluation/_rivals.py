@@ -132,7 +132,7 @@ def live_plainly(
         What each said.
     """
     tasks = [
-        (name, period, progress[name].part(f"period {number}", number))
+        (name, period, progress[name].part(f"training {number}", number))
         for name in rivals
         for number, period in enumerate(schedule.periods)
     ]
@@ -200,7 +200,7 @@ def live_ensembles(
     classes : ndarray of shape (n_classes,) or None
         All classes, sorted.
     progress : mapping of str to Progress
-        The task of each rival, with one part for each period.
+        The task of each rival, with two parts for each period.
 
     Returns
     -------
@@ -210,10 +210,7 @@ def live_ensembles(
     living = {name: _Living(name, rival, stream, schedule) for name, rival in rivals.items()}
     # The plain rivals of an ensemble are made of all its models, those too that it puts to rest.
     unrested: dict[str, _Living] = {}
-    steps = {
-        name: [progress[name].part(f"period {number}", number) for number in range(len(schedule.periods))]
-        for name in rivals
-    }
+    steps = {name: _announced(progress[name], schedule) for name in rivals}
     for number, period in enumerate(schedule.periods):
         for each in (*living.values(), *unrested.values()):
             each.catch_up(period)
@@ -222,12 +219,26 @@ def live_ensembles(
                 unrested[name] = living[name].without_rest()
         with shared_training():
             for name, each in living.items():
-                each.retrain(period, steps[name][number])
+                each.retrain(period, steps[name][number][0])
             for each in unrested.values():
                 each.retrain(period, Progress())
-        for each in (*living.values(), *unrested.values()):
+        for name, each in living.items():
+            with steps[name][number][1].running():
+                each.live(period)
+        for each in unrested.values():
             each.live(period)
     return {name: each.lived(classes, unrested.get(name, each)) for name, each in living.items()}
+
+
+def _announced(whole: Progress, schedule: Schedule) -> list[tuple[Progress, Progress]]:
+    """The tasks of an ensemble in each period: its training, and the rows that it lives through."""
+    return [
+        (
+            whole.part(f"training {number}", 2 * number),
+            whole.part(f"rows {period.start}-{period.stop - 1}", 2 * number + 1),
+        )
+        for number, period in enumerate(schedule.periods)
+    ]
 
 
 class _Living:
@@ -278,7 +289,8 @@ class _Living:
         twin = copy(self)
         twin.pipeline = deepcopy(self.pipeline)
         twin.ensemble = ensemble_in(twin.pipeline)
-        twin.ensemble.set_params(max_models=None, rest_after=sys.maxsize)
+        # What the twin does is part of the training that it was made for.
+        twin.ensemble.set_params(max_models=None, rest_after=sys.maxsize, verbose=0)
         twin.said, twin.leaders, twin.waiting = self.said.copy(), self.leaders.copy(), self.waiting.copy()
         return twin
 

@@ -11,14 +11,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, is_classifier, is_regressor
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.utils import column_or_1d, get_tags
 
 from skensemble._checks import check_number, check_part, shown
-from skensemble._compat import CallbackSupport, check_sample_weight, take_rows, with_callbacks
+from skensemble._compat import (
+    CallbackSupport,
+    check_sample_weight,
+    drop_travelling_callbacks,
+    take_rows,
+    travelling_callbacks,
+    with_callbacks,
+)
 from skensemble._feedback import class_sides, inferred_overlap
 from skensemble._inputs import check_same_times, labels_of_groups, numbers_of_returns
-from skensemble._progress import listened_to
+from skensemble._progress import check_verbose, listened_to
 from skensemble.combiners import awake_models, default_loss, equal_weights, weighted_mean
 from skensemble.evaluation._ensembles import buried_ensembles, ensemble_in
 from skensemble.evaluation._result import WalkForward
@@ -55,6 +62,7 @@ def walk_forward(
     judge_models: bool = False,
     callbacks: Sequence[Any] = (),
     n_jobs: int | None = None,
+    verbose: int = 0,
 ) -> WalkForward:
     """Replay what would have happened: predict, wait for the outcome, take it back, retrain every so often.
 
@@ -110,10 +118,15 @@ def walk_forward(
     judge_models : bool, default=False
         Whether each model of an ensemble is judged too, as ``"NAME alone"``. It costs nothing but room in the tables.
     callbacks : sequence of callback, default=()
-        Callbacks of scikit-learn (1.9 and later), such as ``sklearn.callback.ProgressBar()``: rivals by trainings.
+        Callbacks of scikit-learn (1.9 and later), such as ``sklearn.callback.ProgressBar()``: rivals by trainings and
+        the rows between them. A progress bar that was set on a rival is shown for the whole walk in the same way, and
+        ``ProgressBar(0)`` shows the walk without the fits inside it.
     n_jobs : int, default=None
         Trainings of plain estimators at a time, as joblib takes it. One training of an ensemble depends on what became
         of the last, so they come one after the other, each with the ensemble's own ``n_jobs``.
+    verbose : int, default=0
+        Whether a line is printed for every training, and for the rows between two of them, as they end. An ensemble's
+        own ``verbose`` adds one for every fit of a model.
 
     Returns
     -------
@@ -166,19 +179,21 @@ def walk_forward(
     if cost_bps > 0:
         _check_costs(cost_bps, stream, times)
     check_part(loss, "loss", _OWNER, Loss, "SquaredLoss()")
+    check_verbose(verbose, _OWNER)
     schedule = make_schedule(
         len(stream.y), times, initial=initial, refit_every=refit_every, window=window, outcome_delay=outcome_delay
     )
     _check_horizons(rivals, schedule, times)
-    lived = Walk(len(rivals)).walk(rivals, stream, schedule, classes, callbacks, n_jobs)
+    lived = Walk(len(rivals), verbose).walk(rivals, stream, schedule, classes, callbacks, n_jobs)
     return _result(lived | _from_models(lived, judge_models), stream, times, classes, schedule, loss, cost_bps)
 
 
 class Walk(CallbackSupport, BaseEstimator):
     """What callbacks are told about: a fit whose parts are the rivals."""
 
-    def __init__(self, n_rivals: int = 0) -> None:
+    def __init__(self, n_rivals: int = 0, verbose: int = 0) -> None:
         self.n_rivals = n_rivals
+        self.verbose = verbose
 
     @with_callbacks
     def walk(
@@ -191,23 +206,40 @@ class Walk(CallbackSupport, BaseEstimator):
         n_jobs: int | None,
     ) -> dict[str, Lived]:
         """Let every rival live through the rows."""
-        if not isinstance(callbacks, Sequence):
-            raise ValueError(f"callbacks of {_OWNER} must be a list of callbacks; got {shown(callbacks)}.")
-        if callbacks:
-            if not hasattr(self, "set_callbacks"):
-                raise ValueError(f"callbacks of {_OWNER} need scikit-learn 1.9 or later. Leave them out.")
-            self.set_callbacks(*callbacks)
-        whole = listened_to(self, len(rivals))
-        n_periods = len(schedule.periods)
-        parts = {name: whole.part(name, number, n_periods) for number, name in enumerate(rivals)}
+        rivals = self._listening(rivals, callbacks)
+        whole = listened_to(self, len(rivals), _OWNER)
         ensembles = {name: rival for name, rival in rivals.items() if ensemble_in(rival) is not None}
         plain = {name: rival for name, rival in rivals.items() if name not in ensembles}
+        n_periods = len(schedule.periods)
+        parts = {
+            name: whole.part(name, number, 2 * n_periods if name in ensembles else n_periods)
+            for number, name in enumerate(rivals)
+        }
         with ExitStack() as running:
             for part in (whole, *parts.values()):
                 running.enter_context(part.running())
             lived = live_plainly(plain, stream, schedule, classes, n_jobs=n_jobs, progress=parts)
             lived |= live_ensembles(ensembles, stream, schedule, classes, progress=parts)
         return {name: lived[name] for name in rivals}
+
+    def _listening(self, rivals: Mapping[str, Any], callbacks: Sequence[Any]) -> dict[str, Any]:
+        """Let callbacks listen to the walk, those too that its rivals brought for all that happens inside them."""
+        if not isinstance(callbacks, Sequence):
+            raise ValueError(f"callbacks of {_OWNER} must be a list of callbacks; got {shown(callbacks)}.")
+        if callbacks and not hasattr(self, "set_callbacks"):
+            raise ValueError(f"callbacks of {_OWNER} need scikit-learn 1.9 or later. Leave them out.")
+        heard_by = [callbacks]
+        for rival in rivals.values():
+            heard_by += [travelling_callbacks(rival), travelling_callbacks(ensemble_in(rival))]
+        listeners = list({id(each): each for several in heard_by for each in several}.values())
+        if not listeners:
+            return dict(rivals)
+        self.set_callbacks(*listeners)
+        quiet = {name: clone(rival) for name, rival in rivals.items()}
+        for rival in quiet.values():
+            for each in (rival, ensemble_in(rival)):
+                drop_travelling_callbacks(each)
+        return quiet
 
 
 # Input.
