@@ -65,7 +65,7 @@ from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedV
 from skensemble.compiled import CompiledEnsemble, kept_rows
 from skensemble.explanation import Explanation, agreement, spread
 from skensemble.intervals import AdaptiveConfidence, ProbabilityCalibration, read_coverages
-from skensemble.models import few_numbers
+from skensemble.models import column_spread, few_numbers, mean_importances
 from skensemble.performance import Ledger
 from skensemble.regimes import (
     detect,
@@ -146,6 +146,8 @@ combiner_ : Combiner
     The fitted combiner.
 weights_ : DataFrame of shape (n_models, 1 + n_regimes)
     How far each model is trusted, pooled and in each regime.
+feature_importances_ : ndarray of shape (n_features,)
+    How much the models make of each column, weighted by how far each is trusted, pooled.
 regimes_ : tuple of hashable
     Names of the regimes.
 regime_detector_ : object
@@ -226,6 +228,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     _task: ClassVar[str]
     estimators: list[Any] | None
     classes_: NDArray[Any]
+    n_features_in_: int
     combiner_: Combiner
     calibration_: ProbabilityCalibration | None
     ledger_: Ledger
@@ -241,6 +244,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     _group_moments: Array | None
     _sides: Array | None
     _kept_rows: Array | None
+    _spreads: list[Array | None]
     _certainty: Certainty
 
     def __init__(
@@ -421,6 +425,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         self.named_estimators_ = Bunch(**dict(zip(self.model_names_, self.estimators_, strict=True)))
         self.regime_detector_ = detector
         self._kept_rows = kept_rows(X)
+        self._spreads = [column_spread(model, X, weight) for model in self.estimators_]
         return self
 
     def partial_update(
@@ -725,6 +730,37 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         said = np.where(np.array(asleep)[None, :, None], np.nan, np.zeros((1 + n_regimes, n_models, 1)))
         weights = self.combiner_.weights(said, inside)
         return pd.DataFrame(weights.T, index=pd.Index(self.model_names_, name="model"), columns=columns)
+
+    @property
+    def feature_importances_(self) -> Array:
+        """How much the models make of each column, by what they say themselves.
+
+        Each model's importances (``feature_importances_``; of linear models the absolute coefficients times the spread
+        of their columns) are brought to a sum of one, and averaged by how far the models are trusted now, pooled.
+        Models that say nothing (networks, histogram boosting) are left out. What counts is what was learned, on the
+        rows that it was learned from: whether a column helps on rows not seen is what
+        `skensemble.evaluation.permutation_importance` measures.
+
+        Returns
+        -------
+        ndarray of shape (n_features,)
+            At least 0, summing to 1; all zero where no model uses any column.
+
+        Raises
+        ------
+        AttributeError
+            If no model says what it makes of the columns.
+        """
+        check_is_fitted(self, "combiner_")
+        names = list(getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)]))
+        found = mean_importances(self.estimators_, self.weights_["pooled"].to_numpy(), names, self._spreads)
+        if found is None:
+            raise AttributeError(
+                f"{type(self).__name__} has no feature_importances_: none of its models ({', '.join(self.model_names_)}) "
+                f"says what it makes of the columns. skensemble.evaluation.permutation_importance measures it for any "
+                f"model."
+            )
+        return found
 
     @property
     def confidence_(self) -> AdaptiveConfidence:
