@@ -756,9 +756,9 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         found = mean_importances(self.estimators_, self.weights_["pooled"].to_numpy(), names, self._spreads)
         if found is None:
             raise AttributeError(
-                f"{type(self).__name__} has no feature_importances_: none of its models ({', '.join(self.model_names_)}) "
-                f"says what it makes of the columns. skensemble.evaluation.permutation_importance measures it for any "
-                f"model."
+                f"{type(self).__name__} has no feature_importances_: none of its models "
+                f"({', '.join(self.model_names_)}) says what it makes of the columns. "
+                f"skensemble.evaluation.permutation_importance measures it for any model."
             )
         return found
 

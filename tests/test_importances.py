@@ -150,7 +150,7 @@ def _columns(*pairs):
 def test_what_users_bring(model, expected):
     X, y = table()
     own = equal([("own", model)]).fit(X, y).feature_importances_
-    np.testing.assert_allclose(own, expected, atol=0.05)
+    np.testing.assert_allclose(own, expected, atol=0.08)
     assert own.sum() == pytest.approx(1.0)
 
 

@@ -56,10 +56,10 @@ def mean_importances(
     array([0.67, 0.33])
     """
     each = [column_importances(model, names, spread) for model, spread in zip(models, spreads, strict=True)]
-    known = [k for k, own in enumerate(each) if own is not None]
-    if not known:
+    spoken = [own for own in each if own is not None]
+    if not spoken:
         return None
-    table, weight = np.stack([each[k] for k in known]), weights[known]
+    table, weight = np.stack(spoken), weights[[own is not None for own in each]]
     totals = table.sum(axis=1)
     if not totals.any():
         return np.zeros(len(names))
@@ -147,7 +147,7 @@ def column_spread(model: Any, X: Any, sample_weight: Array | None = None) -> Arr
         for part in front:
             X = part.transform(X)
         values = X.tocsr().astype(float) if sparse.issparse(X) else np.asarray(X, dtype=float)
-        mean, scale = mean_and_scale(values, sample_weight)
+        scale = mean_and_scale(values, sample_weight)[1]
         # The scale of a constant is called one, so that it can be divided by.
         ends = [np.asarray(_dense(getattr(values, end)(axis=0)), dtype=float) for end in ("min", "max")]
         return np.where(ends[0] == ends[1], 0.0, scale)
