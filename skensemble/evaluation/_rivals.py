@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy, deepcopy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -31,45 +31,15 @@ from skensemble._training import outputs, shared_training, weight_params
 from skensemble.combiners import default_loss
 from skensemble.evaluation._ensembles import ensemble_in, front_of
 from skensemble.evaluation._schedule import Period, Schedule
+from skensemble.evaluation._stream import Stream
 from skensemble.explanation import Explanation, joined, laid_out
 from skensemble.models import label_encoded, needs_label_encoding
 from skensemble.regimes import remembered
 from skensemble.splits import times_of
 
-__all__ = ["Lived", "Stream", "live_ensembles", "live_plainly"]
+__all__ = ["Lived", "live_ensembles", "live_plainly"]
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Stream:
-    """All rows, and what goes with them.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_features)
-        Features.
-    y : array-like of shape (n_samples,)
-        What came true.
-    regimes, sample_weight, returns, groups : array-like or None
-        As `walk_forward` takes them.
-    """
-
-    X: Any
-    y: Any
-    regimes: Any = None
-    sample_weight: Any = None
-    returns: Any = None
-    groups: Any = None
-
-    def rows(self, rows: slice) -> Stream:
-        """Take a stretch of the rows."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: take_rows(value, rows) for name, value in values.items() if value is not None})
-
-    def given(self, *names: str) -> dict[str, Any]:
-        """What was given, by name."""
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,31 +10,28 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
-from sklearn.utils import column_or_1d, get_tags
+from sklearn.utils import get_tags
 
 from skensemble._checks import check_number, check_part, shown
 from skensemble._compat import (
     CallbackSupport,
-    check_sample_weight,
     drop_travelling_callbacks,
     take_rows,
     travelling_callbacks,
     with_callbacks,
 )
 from skensemble._feedback import class_sides, inferred_overlap
-from skensemble._inputs import check_same_times, labels_of_groups, numbers_of_returns
 from skensemble._progress import check_verbose, listened_to
 from skensemble.combiners import awake_models, default_loss, equal_weights, weighted_mean
 from skensemble.evaluation._ensembles import buried_ensembles, ensemble_in
 from skensemble.evaluation._result import WalkForward
-from skensemble.evaluation._rivals import Lived, Stream, live_ensembles, live_plainly
+from skensemble.evaluation._rivals import Lived, live_ensembles, live_plainly
 from skensemble.evaluation._schedule import Schedule, make_schedule
+from skensemble.evaluation._stream import Stream, checked_stream
 from skensemble.losses import Loss
 from skensemble.performance import trade_outcomes
-from skensemble.regimes import encode_memberships, regime_names
-from skensemble.splits import check_time_order, n_outcomes_known, times_of
+from skensemble.splits import n_outcomes_known
 
 __all__ = ["walk_forward"]
 
@@ -174,7 +171,8 @@ def walk_forward(
     599         0.0          1.0
     """
     rivals = _checked_rivals(estimator, judge_models)
-    stream, times, classes = _checked_stream(rivals, X, y, regimes, sample_weight, returns, groups)
+    stream, times = checked_stream(X, y, regimes, sample_weight, returns, groups, owner=_OWNER)
+    classes = np.unique(np.asarray(stream.y)) if any(map(is_classifier, rivals.values())) else None
     check_number(cost_bps, "cost_bps", _OWNER, low=0)
     if cost_bps > 0:
         _check_costs(cost_bps, stream, times)
@@ -279,44 +277,6 @@ def _checked_rivals(estimator: Any, judge_models: bool) -> dict[str, Any]:
             f"{shown([name for name, task in tasks.items() if task])} are classifiers, the others are not."
         )
     return rivals
-
-
-def _checked_stream(
-    rivals: Mapping[str, Any], X: Any, y: Any, regimes: Any, sample_weight: Any, returns: Any, groups: Any
-) -> tuple[Stream, pd.DatetimeIndex | None, NDArray[Any] | None]:
-    X = np.asarray(X) if isinstance(X, (list, tuple)) else X
-    if not getattr(X, "shape", ()):
-        raise ValueError(
-            f"X of {_OWNER} must be an array, a frame or a sparse matrix, oldest row first; got {shown(X)}."
-        )
-    # Other sparse formats cannot be cut into rows.
-    X = X.tocsr() if sparse.issparse(X) else X
-    values = column_or_1d(y, warn=True)
-    n_samples = X.shape[0]
-    if len(values) != n_samples:
-        raise ValueError(f"X of {_OWNER} has {n_samples} rows and y has {len(values)}: give one outcome for each row.")
-    endless = np.isinf(values) if values.dtype.kind == "f" else np.zeros(n_samples, dtype=bool)
-    missing = np.flatnonzero(pd.isna(values) | endless)
-    if len(missing):
-        row = int(missing[0])
-        raise ValueError(f"y of {_OWNER} has no outcome in row {row} ({shown(values.tolist()[row])}). Leave it out.")
-    for name, beside in {"y": y, "regimes": regimes, "sample_weight": sample_weight, "returns": returns}.items():
-        check_same_times(X, beside, name)
-    times = times_of(X, y)
-    check_time_order(times)
-    if regimes is not None:
-        names = regime_names(regimes)
-        regimes = pd.DataFrame(encode_memberships(regimes, names, n_samples), columns=pd.Index(names, dtype=object))
-    stream = Stream(
-        X,
-        y if isinstance(y, pd.Series) else values,
-        regimes,
-        None if sample_weight is None else check_sample_weight(sample_weight, X),
-        numbers_of_returns(returns, n_samples),
-        labels_of_groups(groups, n_samples),
-    )
-    is_task_of_classes = any(is_classifier(rival) for rival in rivals.values())
-    return stream, times, np.unique(values) if is_task_of_classes else None
 
 
 def _check_horizons(rivals: Mapping[str, Any], schedule: Schedule, times: pd.DatetimeIndex | None) -> None:
