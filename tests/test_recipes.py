@@ -5,6 +5,7 @@ Where it is not, a stand-in of the documented interface shows that the recipe's 
 
 import re
 import sys
+import tomllib
 import types
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +20,8 @@ from skensemble import RegimeAwareEnsembleRegressor
 # What other people's packages warn of is theirs.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-PAGE = Path(__file__).parents[1] / "docs" / "guide" / "ecosystem.md"
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "guide" / "ecosystem.md"
 
 
 def recipe(name):
@@ -166,8 +168,19 @@ if find_spec("skfolio"):
         assert ensemble.out_of_fold_.rows.tolist() == list(range(500, 1000))
 
 
-# Types.
+# What the package says of itself.
 
 
 def test_the_package_says_that_it_has_types():
     assert (Path(skensemble.__file__).parent / "py.typed").read_text() == ""
+
+
+def test_the_citation_says_what_the_package_says():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = [line.strip() for line in (ROOT / "CITATION.cff").read_text().splitlines()]
+    assert lines[0] == "cff-version: 1.2.0"
+    assert f"license: {project['license']}" in lines
+    assert [f"- name: {author['name']}" for author in project["authors"]] == [
+        x for x in lines if x.startswith("- name")
+    ]
+    assert lines[lines.index("keywords:") + 1 :] == [f"- {word}" for word in project["keywords"]]
