@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from skensemble.displays._judged import Judged, judged_by_estimator, judged_by_live, judged_by_walk
+from skensemble.displays._judged import Judged, judged_by_estimator, judged_by_live, judged_by_walk, likeliest
 from skensemble.displays._style import (
     COLOURS,
     HATCHES,
@@ -147,14 +147,9 @@ class WeightsDisplay:
             One row for each row, all of them: ``row`` (its time or label), ``regime`` (the likeliest; ``None`` where it
             is unknown), and one column for each model.
         """
-        shares = self.memberships
-        known = shares.to_numpy().sum(axis=1) > 0
-        names = np.array([*shares.columns, None], dtype=object)
-        places = shares.to_numpy().argmax(axis=1) if shares.shape[1] else np.zeros(len(shares), dtype=int)
-        regime = names[np.where(known, places, -1)]
         table = self.weights.reset_index(drop=True)
         table.insert(0, "row", pd.Series(self.weights.index))
-        table.insert(1, "regime", pd.Series(regime, dtype=object))
+        table.insert(1, "regime", pd.Series(likeliest(self.memberships), dtype=object))
         return table
 
     def plot(self, ax: Any = None) -> Self:
