@@ -12,7 +12,7 @@ import io
 
 from skensemble.datasets import load_sp500_prices
 
-exported = load_sp500_prices()["2010":"2016"].iloc[::-1].rename(columns=str.title).rename_axis("Date")
+exported = load_sp500_prices()["2004":"2010"].iloc[::-1].rename(columns=str.title).rename_axis("Date")
 exported.iloc[700, 3] = float("nan")
 file = io.StringIO(exported.iloc[[0, *range(len(exported))]].to_csv())
 
@@ -26,20 +26,20 @@ prices = prices[~prices.index.duplicated()].dropna()
 prices.tail(3)
 
 # %%
-# Features look back, the target looks ahead: the mean move of the next five days. Where either is not known, leave the row
-# out.
+# Features look back, the target looks ahead: the mean move of the next five days, in per cent. Where either is not known,
+# leave the row out.
 
 
 def features(prices):
     """What is known at the close."""
-    daily = prices["Close"].pct_change()
+    daily = 100 * prices["Close"].pct_change()
     return pd.DataFrame(
         {
             "return_1": daily,
-            "return_5": prices["Close"].pct_change(5),
+            "return_5": 100 * prices["Close"].pct_change(5),
             "move_5": daily.abs().rolling(5).mean(),
             "move_21": daily.abs().rolling(21).mean(),
-            "range_5": (prices["High"] / prices["Low"] - 1).rolling(5).mean(),
+            "range_5": 100 * (prices["High"] / prices["Low"] - 1).rolling(5).mean(),
         }
     )
 
@@ -69,7 +69,7 @@ ensemble = RegimeAwareEnsembleRegressor(
     regime_detector=VolatilityRegimes("return_1"),
     random_state=0,
 )
-walk = walk_forward({"ensemble": ensemble}, X, y, initial=750, refit_every="YS", outcome_delay=5)
+walk = walk_forward({"ensemble": ensemble}, X, y, initial=500, refit_every="YS", outcome_delay=5)
 
 # %%
 # The picture.

@@ -32,7 +32,7 @@ found.value_counts().unstack()
 from skensemble.displays import RegimesDisplay
 
 close = load_sp500_prices()["close"].loc[now.index]
-display = RegimesDisplay.from_labels(close, found["volatility"]).plot()
+display = RegimesDisplay(close, found["volatility"]).plot()
 
 # %%
 # How long does a regime last? One that changes every few days gives no model the time to prove itself.

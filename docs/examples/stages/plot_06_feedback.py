@@ -53,4 +53,6 @@ ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 # %%
 # The same as a table, with what a day earned in basis points.
 
-report.query("regime == 'pooled'")[["performer", "n", "win_rate", "win_rate_low", "win_rate_high", "profit_bps"]].round(3)
+report.query("regime == 'pooled'")[["performer", "n", "win_rate", "win_rate_low", "win_rate_high", "profit_bps"]].round(
+    3
+)

@@ -15,7 +15,7 @@ from skensemble import RegimeAwareEnsembleRegressor, walk_forward
 from skensemble.datasets import load_sp500
 
 X, y, regimes = load_sp500("volatility")
-X, y, regimes = X["2004":"2011"], y["2004":"2011"], regimes["2004":"2011"]
+X, y, regimes = X["2004":"2009"], y["2004":"2009"], regimes["2004":"2009"]
 rivals = {
     "one LightGBM": LGBMRegressor(n_jobs=1, verbose=-1),
     "ensemble": RegimeAwareEnsembleRegressor(
@@ -30,9 +30,7 @@ walk
 
 from skensemble.displays import CumulativeLossDisplay
 
-display = CumulativeLossDisplay.from_walk_forward(
-    walk, against=["one LightGBM", "equal weights", "best single"]
-).plot()
+display = CumulativeLossDisplay.from_walk_forward(walk, against=["one LightGBM", "equal weights", "best single"]).plot()
 
 # %%
 # By regime, with the interval of the difference (a bootstrap of whole blocks, since bad days come in clusters):
