@@ -163,7 +163,7 @@ trained_until_ : Timestamp or None
     Time of the last row that `fit` was given.
 n_features_in_ : int
     Number of columns of X.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (n_features,)
     Their names, where X was a frame."""
 
 # So many rows keep all models at work, and what they say of them takes little memory.
