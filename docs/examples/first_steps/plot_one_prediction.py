@@ -18,7 +18,8 @@ ensemble = RegimeAwareEnsembleRegressor(
 ensemble = ensemble.fit(X["2004":"2010"], y["2004":"2010"], regimes=regimes["2004":"2010"])
 
 # %%
-# 3 January 2011, a quiet Monday. The question: how much will the index move in the next five days, as volatility of a year?
+# 3 January 2011, a quiet Monday. The question: how much will the index move in the next five days, as volatility of a
+# year?
 
 day = ["2011-01-03"]
 said = ensemble.explain(X.loc[day], regimes=regimes[day])

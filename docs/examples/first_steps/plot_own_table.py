@@ -6,7 +6,8 @@ From a file of daily prices, as a broker exports it, to a picture of trust over 
 """
 
 # %%
-# The file. Here it is made of the bundled prices, with what real files have: newest row first, a row twice, a close missing.
+# The file. Here it is made of the bundled prices, with what real files have: newest row first, a row twice, a close
+# missing.
 
 import io
 
@@ -26,8 +27,8 @@ prices = prices[~prices.index.duplicated()].dropna()
 prices.tail(3)
 
 # %%
-# Features look back, the target looks ahead: the mean move of the next five days, in per cent. Where either is not known,
-# leave the row out.
+# Features look back, the target looks ahead: the mean move of the next five days, in per cent. Where either is not
+# known, leave the row out.
 
 
 def features(prices):

@@ -2,13 +2,13 @@
 Whom is trusted, and when?
 ==========================
 
-Three models predict how much the S&P 500 will move in the next five days. The ensemble learns from every outcome how far
-to trust each of them, in calm and in stressed markets.
+Three models predict how much the S&P 500 will move in the next five days. The ensemble learns from every outcome how
+far to trust each of them, in calm and in stressed markets.
 """
 
 # %%
-# A row is the close of a day: what was known then, the volatility of the five days after it, and the regime of the day.
-# ``label_horizon=5`` says that an outcome is known five rows later.
+# A row is the close of a day: what was known then, the volatility of the five days after it, and the regime of the
+# day. ``label_horizon=5`` says that an outcome is known five rows later.
 
 from skensemble import RegimeAwareEnsembleRegressor, walk_forward
 from skensemble.datasets import load_sp500
@@ -28,8 +28,8 @@ walk = walk_forward(
 walk
 
 # %%
-# Trust, day by day. In stressed markets, such as the autumn of 2008, the trees cannot predict more than they have seen;
-# a line can.
+# Trust, day by day. In stressed markets, such as the autumn of 2008, the trees cannot predict more than they have
+# seen; a line can.
 
 from skensemble.displays import WeightsDisplay
 

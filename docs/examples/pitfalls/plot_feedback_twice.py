@@ -2,7 +2,8 @@
 Feedback twice: what does the same outcome count?
 =================================================
 
-A job runs twice, and hands the same outcomes back again. Nothing new has happened, but the record grows and weights move.
+A job runs twice, and hands the same outcomes back again. Nothing new has happened, but the record grows and weights
+move.
 """
 
 # %%
@@ -51,8 +52,8 @@ ax.invert_yaxis()
 ax.set_title("The same 251 outcomes, handed back again and again", loc="left")
 
 # %%
-# ``partial_update`` cannot know: the same numbers may be another day's. It does warn where rows have times and the models
-# were trained on them. What knows is an id, and a live process has one for every prediction:
+# ``partial_update`` cannot know: the same numbers may be another day's. It does warn where rows have times and the
+# models were trained on them. What knows is an id, and a live process has one for every prediction:
 
 import tempfile
 from pathlib import Path

@@ -40,7 +40,9 @@ profits["always long"] = following["2009":].iloc[:-1]
 import matplotlib.pyplot as plt
 
 fig, ax = plt.subplots(figsize=(9, 4), layout="constrained")
-for (name, daily), colour, line in zip(profits.items(), ["#D55E00", "#0072B2", "#777777"], ["-", "--", ":"]):
+for (name, daily), colour, line in zip(
+    profits.items(), ["#D55E00", "#0072B2", "#777777"], ["-", "--", ":"], strict=True
+):
     sharpe = np.sqrt(252) * daily.mean() / daily.std()
     ax.plot(daily.index, 100 * daily.cumsum(), color=colour, ls=line, label=f"{name}: Sharpe ratio {sharpe:.2f}")
 ax.set(ylabel="profit so far, % of the stake", xlabel="year", xlim=(daily.index[0], daily.index[-1]))
@@ -53,7 +55,7 @@ ax.legend(frameon=False)
 print(check_causality(centred, prices))
 
 # %%
-# What it cannot see: columns that were computed with hindsight before they were handed over, such as a table that holds the
-# centred volatility already. Check the function that computes them, as here, in a test.
+# What it cannot see: columns that were computed with hindsight before they were handed over, such as a table that
+# holds the centred volatility already. Check the function that computes them, as here, in a test.
 
 assert check_causality(backward, prices)

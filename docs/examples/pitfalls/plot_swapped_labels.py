@@ -23,8 +23,9 @@ X["wild"] = np.where(regimes == "R1", 2.0, 0.0) + 0.2 * rng.standard_normal(len(
 then, now = slice(0, 800), slice(800, 1200)
 
 # %%
-# Nothing is wrong as long as one detector is fitted once, and folds of one ``fit`` are matched by the ensemble itself. But a
-# detector that is fitted anew, outside of the ensemble, may swap its numbers. One and the same day, after six fits:
+# Nothing is wrong as long as one detector is fitted once, and folds of one ``fit`` are matched by the ensemble
+# itself. But a detector that is fitted anew, outside of the ensemble, may swap its numbers. One and the same day,
+# after six fits:
 
 seeds = range(6)
 
@@ -69,6 +70,6 @@ ax.set_title("Labels of the training from seed 0, of today from another fit (n =
 ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 
 # %%
-# The package cannot see this: a label is a label. What it offers is a name that means something: ``OrderedRegimes`` names
-# the clusters of any clusterer by their order, and its own detectors name theirs. Better still, hand the detector to the
-# ensemble, ``regime_detector=OrderedRegimes(...)``.
+# The package cannot see this: a label is a label. What it offers is a name that means something: ``OrderedRegimes``
+# names the clusters of any clusterer by their order, and its own detectors name theirs. Better still, hand the
+# detector to the ensemble, ``regime_detector=OrderedRegimes(...)``.

@@ -37,7 +37,7 @@ for seed in range(40):
 import matplotlib.pyplot as plt
 
 fig, ax = plt.subplots(figsize=(9, 3.8), layout="constrained")
-for (name, cost), colour, line in zip(extra.items(), ["#D55E00", "#0072B2"], ["--", "-"]):
+for (name, cost), colour, line in zip(extra.items(), ["#D55E00", "#0072B2"], ["--", "-"], strict=True):
     middle, error = cost.mean(axis=0), 1.96 * cost.std(axis=0) / np.sqrt(len(cost))
     ax.errorbar(counts, middle, error, color=colour, ls=line, marker="o", capsize=3, label=name)
 ax.axhline(0, color="#777777", lw=1)
@@ -48,8 +48,8 @@ ax.set_title("A regime that tells nothing (mean of 40 streams, 95 % intervals)",
 ax.legend(frameon=False)
 
 # %%
-# In figures the same mistake is to read a Sharpe ratio of twelve trades. All tables have their n and an interval, displays
-# hatch what has fewer than 30 rows, and ``walk_forward`` gives no verdict on it:
+# In figures the same mistake is to read a Sharpe ratio of twelve trades. All tables have their n and an interval,
+# displays hatch what has fewer than 30 rows, and ``walk_forward`` gives no verdict on it:
 
 from sklearn.dummy import DummyRegressor
 

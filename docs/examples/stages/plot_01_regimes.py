@@ -7,8 +7,8 @@ A regime must be known at the row: a label that needs the following week makes e
 """
 
 # %%
-# Two detectors on the S&P 500, fitted on what came before 2007: the volatility of the last 20 days, cut at its median, and
-# the trend of the last 60, in standard errors.
+# Two detectors on the S&P 500, fitted on what came before 2007: the volatility of the last 20 days, cut at its
+# median, and the trend of the last 60, in standard errors.
 
 from skensemble.datasets import load_sp500, load_sp500_prices
 from skensemble.regimes import TrendRegimes, VolatilityRegimes

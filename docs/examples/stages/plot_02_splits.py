@@ -2,8 +2,8 @@
 Folds: which rows taught, which judged?
 =======================================
 
-Weights are learned from what the models said about rows that they had not seen. The folds only look forward, and rows whose
-outcome was not known yet are left out.
+Weights are learned from what the models said about rows that they had not seen. The folds only look forward, and rows
+whose outcome was not known yet are left out.
 """
 
 # %%

@@ -2,13 +2,13 @@
 Voting: how do errors become weights?
 =====================================
 
-``WeightedVoting`` is a weighted mean. A *weighting* makes the weights out of past errors; here six of them see the same
-errors.
+``WeightedVoting`` is a weighted mean. A *weighting* makes the weights out of past errors; here six of them see the
+same errors.
 """
 
 # %%
-# Four models. ``skilled`` has the smallest errors, ``twin`` errs like it to the last digit but one, ``other`` is worse but
-# errs independently, ``poor`` is poor.
+# Four models. ``skilled`` has the smallest errors, ``twin`` errs like it to the last digit but one, ``other`` is
+# worse but errs independently, ``poor`` is poor.
 
 import numpy as np
 
@@ -51,14 +51,16 @@ for weighting in weightings:
 weights = pd.DataFrame(weights, index=list(said)).T
 
 # %%
-# Weightings that rank models by their own loss give the twins nearly all of the weight. ``ConvexWeights``, the default, looks
-# at the mix: a model that errs on its own is worth more than another one that errs like the first.
+# Weightings that rank models by their own loss give the twins nearly all of the weight. ``ConvexWeights``, the
+# default, looks at the mix: a model that errs on its own is worth more than another one that errs like the first.
 
 import matplotlib.pyplot as plt
 
 fig, ax = plt.subplots(figsize=(9, 3.8), layout="constrained")
 left = np.zeros(len(weights))
-for name, colour, hatch in zip(weights, ["#0072B2", "#56B4E9", "#E69F00", "#999999"], ["", "///", "...", "xxx"]):
+for name, colour, hatch in zip(
+    weights, ["#0072B2", "#56B4E9", "#E69F00", "#999999"], ["", "///", "...", "xxx"], strict=True
+):
     ax.barh(weights.index, weights[name], left=left, color=colour, hatch=hatch, edgecolor="white", label=name)
     left += weights[name].to_numpy()
 for place, name in enumerate(weights.index):

@@ -2,12 +2,13 @@
 Stacking: what does it do that a mean cannot?
 =============================================
 
-A weighted mean of models that all exaggerate exaggerates, too. ``Stacking`` learns coefficients that need not add up to
-one: where little can be predicted, it predicts little.
+A weighted mean of models that all exaggerate exaggerates, too. ``Stacking`` learns coefficients that need not add up
+to one: where little can be predicted, it predicts little.
 """
 
 # %%
-# Three models say the signal plus an error of their own. The louder the error, the less of what they say is worth repeating.
+# Three models say the signal plus an error of their own. The louder the error, the less of what they say is worth
+# repeating.
 
 import numpy as np
 
@@ -30,8 +31,8 @@ for noise in noises:
     total.append(float((said_one - said_nothing).item()))
 
 # %%
-# Left, the sum of the coefficients: one where models are good, falling where they are not. The dashed line is the best
-# there is, 1 / (1 + noise² / 3). Right, what that is worth on later rows.
+# Left, the sum of the coefficients: one where models are good, falling where they are not. The dashed line is the
+# best there is, 1 / (1 + noise² / 3). Right, what that is worth on later rows.
 
 import matplotlib.pyplot as plt
 
@@ -50,5 +51,5 @@ right.set_title(f"What it costs on later rows (n = {n // 2})", loc="left")
 right.legend(frameon=False)
 
 # %%
-# In an ensemble it is one word, ``combiner="stacking"``, and each regime has coefficients of its own, drawn to the pooled
-# ones as long as it has few rows.
+# In an ensemble it is one word, ``combiner="stacking"``, and each regime has coefficients of its own, drawn to the
+# pooled ones as long as it has few rows.

@@ -2,8 +2,8 @@
 Dynamic weighting: how soon is a dead model noticed?
 ====================================================
 
-The best of four models breaks in the middle of the stream. Weights made of the sum of all past errors go on believing in it
-for a while; a rule that moves with every outcome does not.
+The best of four models breaks in the middle of the stream. Weights made of the sum of all past errors go on believing
+in it for a while; a rule that moves with every outcome does not.
 """
 
 # %%
@@ -40,7 +40,9 @@ import matplotlib.pyplot as plt
 
 fig, ax = plt.subplots(figsize=(9, 3.8), layout="constrained")
 rows = np.arange(50, 2000)
-for (name, weight), colour, line in zip(weights.items(), ["#E69F00", "#009E73", "#0072B2"], [":", "--", "-"]):
+for (name, weight), colour, line in zip(
+    weights.items(), ["#E69F00", "#009E73", "#0072B2"], [":", "--", "-"], strict=True
+):
     after = errors[name][950:1150].mean()
     ax.plot(rows, weight, color=colour, ls=line, label=f"{name}: squared error {after:.2f}")
 ax.axvline(1000, color="black", lw=1)

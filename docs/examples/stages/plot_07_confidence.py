@@ -2,8 +2,8 @@
 Confidence: is what it says true?
 =================================
 
-A confidence of 70 % should be right seven times in ten, and an interval of 90 % should hold nine outcomes in ten. Both are
-counted.
+A confidence of 70 % should be right seven times in ten, and an interval of 90 % should hold nine outcomes in ten.
+Both are counted.
 """
 
 # %%

@@ -6,8 +6,8 @@ One call lives through the past for several rivals at once. Each of them knows o
 """
 
 # %%
-# The volatility of the next five days, for one LightGBM as it comes and for an ensemble. Outcomes are known five days later,
-# and everybody is trained anew every January.
+# The volatility of the next five days, for one LightGBM as it comes and for an ensemble. Outcomes are known five days
+# later, and everybody is trained anew every January.
 
 from lightgbm import LGBMRegressor
 

@@ -2,13 +2,13 @@
 Compile: does the fast ensemble say the same?
 =============================================
 
-``compile`` packs the trees of all models into one table, so that one row is answered in a fraction of a millisecond. It
-must not answer anything else.
+``compile`` packs the trees of all models into one table, so that one row is answered in a fraction of a millisecond.
+It must not answer anything else.
 """
 
 # %%
-# Four models, and a column as markets have them: a price above a million, with cents. Single precision, in which tables of
-# trees are often kept, has no cents there: its numbers are 12 cents apart.
+# Four models, and a column as markets have them: a price above a million, with cents. Single precision, in which
+# tables of trees are often kept, has no cents there: its numbers are 12 cents apart.
 
 import numpy as np
 
