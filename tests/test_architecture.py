@@ -34,6 +34,7 @@ LAYERS = {
         "_checks",
         "_compat",
         "_composition",
+        "_files",
         "_html",
         "_inputs",
         "_progress",

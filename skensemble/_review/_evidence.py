@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from skensemble import losses
 from skensemble._checks import shown
-from skensemble._judged import BEST, EQUAL, Judged, judged_by_live, judged_by_walk, plain_rivals
 from skensemble.combiners import awake_models, default_loss, over_awake, weighted_mean
+from skensemble.displays._judged import BEST, EQUAL, Judged, judged_by_live, judged_by_walk, plain_rivals
 from skensemble.evaluation import Change, WalkForward, change_interval
 from skensemble.live import Health, LiveEnsemble
 from skensemble.performance import effective_number, wilson_interval
@@ -143,7 +143,10 @@ class Evidence:
     def parts(self) -> dict[Any, Array]:
         """Weights of the rows in each regime, and of all of them, by name."""
         shares = self.judged.memberships.to_numpy(dtype=float)
-        return {**{name: share * self.weight for name, share in zip(self.regimes, shares.T, strict=True)}, None: self.weight}
+        return {
+            **{name: share * self.weight for name, share in zip(self.regimes, shares.T, strict=True)},
+            None: self.weight,
+        }
 
     # What is found.
 

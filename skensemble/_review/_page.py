@@ -279,7 +279,10 @@ def _reading(evidence: Evidence) -> Markup:
     overlap = evidence.judged.overlap
     words = [
         ("n", "How many rows a figure is of; rows that count less, or belong to a regime in part, count as much."),
-        ("Best single model so far", "On each row the model with the least loss until then: whoever trusts one model only."),
+        (
+            "Best single model so far",
+            "On each row the model with the least loss until then: whoever trusts one model only.",
+        ),
         ("Equal weights", "The plain mean of the models."),
         (
             "95 % interval",

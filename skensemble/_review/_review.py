@@ -93,6 +93,8 @@ def _read(given: Any, ensemble: str | None) -> Evidence:
         return read_walk(given, ensemble)
     if isinstance(given, LiveEnsemble):
         if ensemble is not None:
-            raise ValueError(f"ensemble of review is for a walk forward, a journal has one only; got {shown(ensemble)}.")
+            raise ValueError(
+                f"ensemble of review is for a walk forward, a journal has one only; got {shown(ensemble)}."
+            )
         return read_live(given)
     raise ValueError(f"review takes what walk_forward returned, or a LiveEnsemble; got {shown(given)}.")

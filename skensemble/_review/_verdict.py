@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skensemble._judged import EQUAL
 from skensemble._review._evidence import FEWEST, Comparison, Evidence, Rate
 from skensemble._texts import count, label, listed, number, percent
+from skensemble.displays._judged import EQUAL
 
 __all__ = ["Answer", "Headline", "answers", "headline", "reading_of_removal", "rows_of"]
 
@@ -73,9 +73,13 @@ def headline(evidence: Evidence) -> Headline:
     rows = rows_of(evidence.n)
     if lost:
         also = f", though it beats {listed(beaten)}" if beaten else ""
-        return Headline(f"No: {who} has more loss than {listed(lost)}, by more than chance explains{also} ({rows}).", "bad")
+        return Headline(
+            f"No: {who} has more loss than {listed(lost)}, by more than chance explains{also} ({rows}).", "bad"
+        )
     if unclear and beaten:
-        text = f"In part: {who} beats {listed(beaten)} by more than chance explains; from {listed(unclear)} it cannot be "
+        text = (
+            f"In part: {who} beats {listed(beaten)} by more than chance explains; from {listed(unclear)} it cannot be "
+        )
         return Headline(f"{text}told apart ({rows}).", "open")
     if unclear:
         return Headline(f"Not proven: {who} cannot be told apart from {listed(unclear)} ({rows}).", "open")
@@ -138,7 +142,9 @@ def _hindsight(evidence: Evidence, own: Array) -> list[str]:
     if found.ours == found.theirs:
         return [f"{name} The ensemble has exactly its loss ({_rows(found)})."]
     so = {LESS: "by more than chance explains", MORE: "by more than chance explains"}
-    return [f"{name} Against it the ensemble has {_by(found)}; {so.get(found.change.verdict, 'chance may explain that')}."]
+    return [
+        f"{name} Against it the ensemble has {_by(found)}; {so.get(found.change.verdict, 'chance may explain that')}."
+    ]
 
 
 def _by(found: Comparison) -> str:
@@ -160,7 +166,11 @@ def _range(low: float, high: float) -> str:
     words = ["less" if end < 0 else "more" for end in (low, high)]
     if words[0] == words[1]:
         first, last = ends if words[0] == "more" else ends[::-1]
-        return f"{first.removesuffix(' %')} to {last} {words[0]}" if np.isfinite([low, high]).all() else f"{first} to {last}"
+        return (
+            f"{first.removesuffix(' %')} to {last} {words[0]}"
+            if np.isfinite([low, high]).all()
+            else f"{first} to {last}"
+        )
     return f"{ends[0]} less to {ends[1]}{' more' if np.isfinite(high) else ''}"
 
 
@@ -282,7 +292,9 @@ def _removals(evidence: Evidence) -> list[str]:
     for name, each in found.items():
         reading = reading_of_removal(each)
         if reading == "could go":
-            sentences.append(f"{name} could go: without it {_same_or_by(each)}, at most {percent(_NEGLIGIBLE, 0)} more.")
+            sentences.append(
+                f"{name} could go: without it {_same_or_by(each)}, at most {percent(_NEGLIGIBLE, 0)} more."
+            )
         elif reading == "better without it":
             sentences.append(f"{name} does harm: without it {_by(each)}. That is more than chance explains.")
     if not sentences:
@@ -383,7 +395,9 @@ def _sharpness(evidence: Evidence, right: NDArray[np.bool_], rows: NDArray[np.bo
     if not all(rate.is_known for _, rate in found.values()):
         return []
     (sure, top), (unsure, bottom) = found.values()
-    text = f"In the third of rows where it was surest ({percent(sure)}) it was right in {_rate(top)}, in the third where "
+    text = (
+        f"In the third of rows where it was surest ({percent(sure)}) it was right in {_rate(top)}, in the third where "
+    )
     text += f"it was least sure ({percent(unsure)}) in {_rate(bottom)}"
     if top.low > bottom.high:
         return [f"{text}: the more sure, the more often right."]

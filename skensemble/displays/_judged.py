@@ -242,7 +242,7 @@ def judged_by_live(live: Any, owner: str) -> tuple[Judged, pd.DataFrame]:
         targets[known] = _targets(frame["y"].to_numpy()[known], said.classes, f"outcomes of {owner}")
     judged = replace(_from_explanation("live ensemble", said, targets), index=pd.DatetimeIndex(frame["at"]))
     judged = _with_losses(judged, _heard_before(frame), Ledger(said.models, []))
-    order = np.argsort(judged.index.asi8, kind="stable")
+    order = np.argsort(_ns(judged.index), kind="stable")
     return _those(judged, order), frame.iloc[order].reset_index(drop=True)
 
 
