@@ -45,7 +45,7 @@ def _escaped(text: object) -> str:
     return html.escape(_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", str(text)))
 
 
-def element(name: str, *inside: object, **attributes: object) -> Markup:
+def element(name: str, /, *inside: object, **attributes: object) -> Markup:
     """Make an element.
 
     Parameters
@@ -177,6 +177,8 @@ h2{font-size:1.3rem;margin:2.2rem 0 .6rem;padding-bottom:.2rem;border-bottom:1px
 h3{font-size:1.05rem;margin:1.2rem 0 .2rem}
 p,ul{margin:.3rem 0 .6rem;max-width:46rem}
 ul{padding-left:1.3rem}
+dt{font-weight:600}
+dd{margin:0 0 .5rem;max-width:46rem}
 a{color:var(--link)}
 .quiet{color:var(--quiet)}
 .skip{position:absolute;left:-99rem}

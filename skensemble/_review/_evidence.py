@@ -19,11 +19,13 @@ from skensemble.combiners import awake_models, default_loss, over_awake, weighte
 from skensemble.displays._judged import BEST, EQUAL, Judged, judged_by_live, judged_by_walk, plain_rivals
 from skensemble.evaluation import Change, WalkForward, change_interval
 from skensemble.live import Health, LiveEnsemble
-from skensemble.performance import effective_number, wilson_interval
+from skensemble.performance import effective_number, performance_figures, wilson_interval
 
 __all__ = ["FEWEST", "Comparison", "Evidence", "Rate", "read_live", "read_walk"]
 
 Array = NDArray[np.float64]
+
+BEST_SO_FAR = "best single model so far"
 
 # Below so many rows nothing is said, as in `change_interval`.
 FEWEST = 30
@@ -88,8 +90,8 @@ class Evidence:
         Losses of further contestants: the others of a walk forward.
     first_rival : str or None
         That one of them which a walk forward names first, where it is no ensemble.
-    trading : DataFrame or None
-        For each contestant what it earned, with the columns of `WalkForward.report`.
+    trading : dict of str to dict of str to float, or None
+        What each contestant earned, by its figures as `WalkForward.report` calls them; ``None`` without trades.
     health : Health or None
         How the process was doing, of a live ensemble.
     """
@@ -99,7 +101,7 @@ class Evidence:
     weight: Array
     rivals: Mapping[str, Array]
     first_rival: str | None = None
-    trading: pd.DataFrame | None = None
+    trading: Mapping[str, Mapping[str, float]] | None = None
     health: Health | None = None
 
     # Who is compared.
@@ -133,7 +135,10 @@ class Evidence:
     def contestants(self) -> dict[str, Array]:
         """Losses of all, the ensemble first."""
         own, equal, best = self.plain.T
-        found = {self.judged.who: own, "best single model so far": best, EQUAL: equal}
+        found = {self.judged.who: own}
+        if self.first_rival is not None:
+            found[self.first_rival] = self.rivals[self.first_rival]
+        found |= {BEST_SO_FAR: best, EQUAL: equal}
         if self.alone is not None:
             found |= {f"{model} alone": losses for model, losses in zip(self.models, self.alone.T, strict=True)}
         return found | {name: losses for name, losses in self.rivals.items() if name not in found}
@@ -228,7 +233,7 @@ class Evidence:
         return self._rate(inside, np.where(stated, weight, 0.0))
 
     def right(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
-        """Whether the side or class was right, and on which rows it could be; ``None`` where the side is no question."""
+        """Whether side or class was right, and on which rows it could be; ``None`` where the side is no question."""
         targets, combined = self.judged.targets, self.judged.combined
         assert targets is not None
         if targets.shape[1] > 1:
@@ -294,15 +299,18 @@ def read_walk(walk: WalkForward, ensemble: str | None) -> Evidence:
     )
 
 
-def _trading(walk: WalkForward, judged: Judged) -> pd.DataFrame | None:
+def _trading(walk: WalkForward, judged: Judged) -> dict[str, dict[str, float]] | None:
     if walk.profits_bps is None:
         return None
-    report = walk.report()
-    report = report[report["regime"] == "pooled"].set_index("rival")
+    report = walk.report().query("regime == 'pooled'").set_index("rival")
     names = plain_rivals(walk, judged.who)
-    said = {name: shorter for shorter, name in names.items()}
-    said |= {names[model]: f"{model} alone" for model in judged.models}
-    return report.rename(index=said | {names[BEST]: "best single model so far"})
+    said = {
+        names[EQUAL]: EQUAL,
+        names[BEST]: BEST_SO_FAR,
+        **{names[model]: f"{model} alone" for model in judged.models},
+    }
+    figures = [name for name in report.columns if name.startswith(("n_trades", "profit_bps", "sharpe", "drawdown_bps"))]
+    return {said.get(str(name), str(name)): dict(row) for name, row in report[figures].astype(float).iterrows()}
 
 
 def read_live(live: LiveEnsemble) -> Evidence:
@@ -316,8 +324,18 @@ def read_live(live: LiveEnsemble) -> Evidence:
         moments=np.unique(pd.DatetimeIndex(rows.index).asi8, return_inverse=True)[1],
         weight=np.ones(len(known)),
         rivals={},
+        trading=_trades(judged.who, frame["profit_bps"].dropna().to_numpy(dtype=float)),
         health=live.health(at=frame["at"].max()),
     )
+
+
+def _trades(who: str, profits_bps: Array) -> dict[str, dict[str, float]] | None:
+    """What the trades of a journal earned, one after the other."""
+    n = len(profits_bps)
+    if not n:
+        return None
+    found = performance_figures(np.zeros((n, 0)), np.zeros((n, 1)), profits_bps=profits_bps[:, None])
+    return {who: {name: float(figure[0, 0]) for name, figure in found.items()}}
 
 
 def _taken(judged: Judged, rows: NDArray[np.intp]) -> Judged:

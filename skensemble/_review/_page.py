@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -54,7 +54,7 @@ def written(
         title,
         element("p", _about(evidence), class_="quiet"),
         element("h2", "Verdict", id="verdict"),
-        element("div", element("p", verdict.text), class_=f"verdict {verdict.kind}"),
+        element("div", *(element("p", text) for text in verdict.texts), class_=f"verdict {verdict.kind}"),
         *(_answer(each) for each in answers),
         element("h2", "Tables"),
         *_tables(evidence),
@@ -74,8 +74,8 @@ def _about(evidence: Evidence) -> str:
         return f"{who}. No outcome is known yet."
     first, last = label(judged.index[0]), label(judged.index[-1])
     return (
-        f"{who}. Judged by its {_loss_of(evidence)} on {rows_of(n)} from {first} to {last}, each predicted with what was "
-        f"known at its time."
+        f"{who}. Judged by its {_loss_of(evidence)} on {rows_of(n)} from {first} to {last}, each predicted with what "
+        f"was known at its time."
     )
 
 
@@ -132,24 +132,24 @@ def _earnings(evidence: Evidence) -> Markup:
     trading = evidence.trading
     if trading is None:
         return Markup("")
+    sharpe, per = "sharpe_annual", "of a year"
+    if sharpe not in trading[evidence.judged.who]:
+        sharpe, per = "sharpe", "per trade"
     rows = []
-    for name in dict.fromkeys([evidence.judged.who, *trading.index]):
-        figures = trading.loc[name]
-        rows.append(
-            [
-                label(name),
-                count(float(figures["n_trades"])),
-                *(
-                    number(float(figures[key]))
-                    + between(number(float(figures[f"{key}_low"])), number(float(figures[f"{key}_high"])))
-                    for key in ("profit_bps", "sharpe_annual" if "sharpe_annual" in trading else "sharpe")
-                ),
-                number(float(figures["drawdown_bps"])),
-            ]
-        )
-    per = "of a year" if "sharpe_annual" in trading else "per trade"
+    for name in evidence.contestants():
+        if name in trading:
+            figures = trading[name]
+            bps, ratio = (_figure(figures, key, form) for key, form in (("profit_bps", "{:.3g}"), (sharpe, "{:.2f}")))
+            rows.append([label(name), count(figures["n_trades"]), bps, ratio, count(figures["drawdown_bps"])])
     columns = ["who", "trades (n)", "basis points a trade [95 %]", f"Sharpe {per} [95 %]", "deepest fall (bps)"]
     return _table("Who earned what, after costs", columns, rows)
+
+
+def _figure(figures: Mapping[str, float], name: str, form: str) -> str:
+    middle, *ends = (
+        "" if np.isnan(figures[key]) else form.format(figures[key]) for key in (name, f"{name}_low", f"{name}_high")
+    )
+    return middle + between(*ends)
 
 
 def _by_regime(evidence: Evidence) -> Markup:
@@ -281,14 +281,14 @@ def _reading(evidence: Evidence) -> Markup:
         ("n", "How many rows a figure is of; rows that count less, or belong to a regime in part, count as much."),
         (
             "Best single model so far",
-            "On each row the model with the least loss until then: whoever trusts one model only.",
+            "On each row the model of least loss until then: for whoever trusts one model only.",
         ),
         ("Equal weights", "The plain mean of the models."),
         (
             "95 % interval",
-            "Between what the true figure may lie. Losses are compared row by row, drawn anew 2,000 times in whole blocks "
-            "of 63 moments, since bad days come in clusters. One interval in twenty misses by chance, and this page has "
-            "many: the verdict at the top is the one to go by.",
+            "Between what the true figure may lie. Losses are compared row by row, drawn anew 2,000 times in whole "
+            "blocks of up to 63 moments, since bad days come in clusters. One interval in twenty misses by chance, and "
+            "this page has many: the verdict at the top is the one to go by.",
         ),
         ("Less, more", "The interval leaves out no difference. Not distinguishable: it does not."),
         ("Too few rows", "Fewer than 30: nothing is said."),
@@ -298,8 +298,8 @@ def _reading(evidence: Evidence) -> Markup:
         words.append(
             (
                 "Overlap",
-                f"Outcomes share their time with their neighbours, {overlap:g} in a row: in the intervals of shares and "
-                f"profits they count as one.",
+                f"Outcomes share their time with their neighbours, {overlap:g} in a row: in the intervals of shares "
+                f"and profits they count as one.",
             )
         )
     return element("dl", *(joined(element("dt", term), element("dd", text)) for term, text in words))

@@ -25,22 +25,24 @@ LESS, MORE, FEW = "distinguishable: less loss", "distinguishable: more loss", "t
 _NEGLIGIBLE = 0.01
 # Weights that are nearer to each other than this carry alike.
 _ALIKE = 0.05
+# A change that is written as 0.0 %.
+_NOTHING = 0.0005
 # A confidence that hardly moves cannot be told apart into low and high.
 _FLAT = 0.02
 
 
 class Headline(NamedTuple):
-    """The verdict in a sentence.
+    """The verdict in a sentence, or two.
 
     Parameters
     ----------
-    text : str
-        The sentence.
+    texts : list of str
+        Whether it is better than its rivals; and, of trades, what they earned.
     kind : {"good", "bad", "open"}
         Which way it goes.
     """
 
-    text: str
+    texts: list[str]
     kind: str
 
 
@@ -60,30 +62,31 @@ class Answer(NamedTuple):
 
 
 def headline(evidence: Evidence) -> Headline:
-    """Say whether the ensemble beats the best single model and equal weights."""
+    """Say whether the ensemble beats the best single model and equal weights, and what it earned."""
+    text, kind = _overall(evidence)
+    return Headline([text] if evidence.trading is None else [text, _earned(evidence)], kind)
+
+
+def _overall(evidence: Evidence) -> tuple[str, str]:
     own, equal, best = evidence.plain.T
-    against = {"the best single model so far": best, EQUAL: equal}
-    found = {name: evidence.compared(own, losses) for name, losses in against.items()}
-    who = label(evidence.judged.who)
-    if any(each.change.verdict == FEW for each in found.values()):
-        return Headline(f"Too early to tell: too few rows ({rows_of(evidence.n)}; it takes at least {FEWEST}).", "open")
-    beaten = [name for name, each in found.items() if each.change.verdict == LESS]
-    lost = [name for name, each in found.items() if each.change.verdict == MORE]
+    against = {"the best single model": best, EQUAL: equal}
+    found = {name: evidence.compared(own, losses).change.verdict for name, losses in against.items()}
+    who, rows = label(evidence.judged.who), rows_of(evidence.n)
+    if FEW in found.values():
+        return f"Too early to tell: too few rows ({rows}; it takes at least {FEWEST}).", "open"
+    beaten, lost = ([name for name, verdict in found.items() if verdict == wanted] for wanted in (LESS, MORE))
     unclear = [name for name in found if name not in (*beaten, *lost)]
-    rows = rows_of(evidence.n)
     if lost:
         also = f", though it beats {listed(beaten)}" if beaten else ""
-        return Headline(
-            f"No: {who} has more loss than {listed(lost)}, by more than chance explains{also} ({rows}).", "bad"
-        )
-    if unclear and beaten:
+        return f"No: {who} has more loss than {listed(lost)}, by more than chance explains{also} ({rows}).", "bad"
+    if beaten and unclear:
         text = (
-            f"In part: {who} beats {listed(beaten)} by more than chance explains; from {listed(unclear)} it cannot be "
+            f"In part: {who} beats {listed(beaten)} by more than chance explains; from {listed(unclear)} it cannot be"
         )
-        return Headline(f"{text}told apart ({rows}).", "open")
+        return f"{text} told apart ({rows}).", "open"
     if unclear:
-        return Headline(f"Not proven: {who} cannot be told apart from {listed(unclear)} ({rows}).", "open")
-    return Headline(f"Yes: {who} beats {listed(beaten)}, both by more than chance explains ({rows}).", "good")
+        return f"Not proven: {who} cannot be told apart from {listed(unclear)} ({rows}).", "open"
+    return f"Yes: {who} beats {listed(beaten)}, both by more than chance explains ({rows}).", "good"
 
 
 def answers(evidence: Evidence) -> list[Answer]:
@@ -106,7 +109,7 @@ def answers(evidence: Evidence) -> list[Answer]:
 
 def _rivals(evidence: Evidence) -> list[str]:
     own, equal, best = evidence.plain.T
-    against = {"the best single model so far": best, EQUAL: equal}
+    against = {"the best single model": best, EQUAL: equal}
     if evidence.first_rival is not None:
         against = {label(evidence.first_rival): evidence.rivals[evidence.first_rival]} | against
     sentences = [_against(name, evidence.compared(own, losses)) for name, losses in against.items()]
@@ -156,22 +159,22 @@ def _by(found: Comparison) -> str:
 
 
 def _directed(change: float) -> str:
-    text = percent(abs(change))
-    return f"{text} {'less' if change < 0 else 'more'} loss" if np.isfinite(change) else f"{text} loss"
+    if abs(change) < _NOTHING:
+        return "as good as the same loss"
+    return (
+        f"{percent(abs(change))} {'less' if change < 0 else 'more'} loss"
+        if np.isfinite(change)
+        else "endlessly more loss"
+    )
 
 
 def _range(low: float, high: float) -> str:
     """An interval of changes in words."""
-    ends = [percent(abs(end)) for end in (low, high)]
-    words = ["less" if end < 0 else "more" for end in (low, high)]
-    if words[0] == words[1]:
-        first, last = ends if words[0] == "more" else ends[::-1]
-        return (
-            f"{first.removesuffix(' %')} to {last} {words[0]}"
-            if np.isfinite([low, high]).all()
-            else f"{first} to {last}"
-        )
-    return f"{ends[0]} less to {ends[1]}{' more' if np.isfinite(high) else ''}"
+    if low >= 0 or high <= 0:
+        word, ends = ("more", (low, high)) if low >= 0 else ("less", (-high, -low))
+        first, last = map(percent, ends)
+        return f"{first.removesuffix(' %')} to {last} {word}" if np.isfinite(ends[1]) else f"{first} to {last}"
+    return f"{percent(-low)} less to {percent(high)}{' more' if np.isfinite(high) else ''}"
 
 
 def _rows(found: Comparison) -> str:
@@ -187,23 +190,27 @@ def rows_of(n: float, n_moments: int | None = None) -> str:
 # Profits.
 
 
-def _earnings(evidence: Evidence) -> list[str]:
+def _earned(evidence: Evidence) -> str:
     trading = evidence.trading
     assert trading is not None
-    row = trading.loc[evidence.judged.who]
-    n = float(row["n_trades"])
-    trades = f"n = {count(n)} trades"
+    found = trading[evidence.judged.who]
+    n, mean, low, high = (found[name] for name in ("n_trades", "profit_bps", "profit_bps_low", "profit_bps_high"))
+    trades = f"n = {count(n)} {'trade' if n == 1 else 'trades'}"
     if n < FEWEST:
-        return [f"Too few trades to tell ({trades}; it takes at least {FEWEST})."]
-    mean, low, high = (float(row[f"profit_bps{end}"]) for end in ("", "_low", "_high"))
-    earned = f"{abs(mean):.3g} basis points a trade (95 % interval: {low:+.3g} to {high:+.3g}; {trades})"
-    verb = "earned" if mean >= 0 else "lost"
+        return f"What it earns cannot be told: too few trades ({trades}; it takes at least {FEWEST})."
     so = "That is more than chance explains." if low > 0 or high < 0 else "Chance may explain that."
-    sentences = [f"It {verb} {earned}. {so}"]
-    if "sharpe_annual" in row and np.isfinite(float(row["sharpe_annual"])):
-        ratio, below, above = (float(row[f"sharpe_annual{end}"]) for end in ("", "_low", "_high"))
-        sentences.append(f"Sharpe ratio of a year: {ratio:.2f} (95 % interval: {below:.2f} to {above:.2f}; {trades}).")
-    return sentences
+    figure = f"{abs(mean):.3g} basis points a trade (95 % interval: {low:+.3g} to {high:+.3g}; {trades})"
+    return f"It {'earned' if mean >= 0 else 'lost'} {figure}. {so}"
+
+
+def _earnings(evidence: Evidence) -> list[str]:
+    assert evidence.trading is not None
+    found = evidence.trading[evidence.judged.who]
+    if not np.isfinite(found.get("sharpe_annual_low", np.nan)):
+        return [_earned(evidence)]
+    ratio, low, high = (found[f"sharpe_annual{end}"] for end in ("", "_low", "_high"))
+    yearly = f"{ratio:.2f} (95 % interval: {low:.2f} to {high:.2f}; n = {count(found['n_trades'])} trades)"
+    return [_earned(evidence), f"Its Sharpe ratio of a year was {yearly}."]
 
 
 # Who carries.
@@ -262,49 +269,43 @@ def _least_loss(evidence: Evidence, carrier: int, weight: Array) -> str:
 # What could go.
 
 
+HARM, SPARE, UNCLEAR, NEEDED = "better without it", "could go", "cannot be told", "needed"
+_SAID_OF_REMOVALS = {HARM: "does harm", SPARE: "could go", NEEDED: "is needed"}
+
+
 def reading_of_removal(found: Comparison) -> str:
     """Say what the loss without a model means for it."""
     change = found.change
-    if change.verdict == FEW:
-        return FEW
-    if change.verdict == MORE:
-        return "needed" if change.low > _NEGLIGIBLE or np.isnan(change.low) else "needed, for little"
-    if change.verdict == LESS:
-        return "better without it"
-    return "could go" if change.high <= _NEGLIGIBLE else "cannot be told"
+    if change.verdict in (FEW, MORE, LESS):
+        return {FEW: FEW, MORE: NEEDED, LESS: HARM}[change.verdict]
+    return SPARE if change.high <= _NEGLIGIBLE else UNCLEAR
 
 
 def _removals(evidence: Evidence) -> list[str]:
     own = evidence.plain[:, 0]
     if len(evidence.models) == 1:
         return ["There is one model only."]
-    without = [evidence.without(k) for k in range(len(evidence.models))]
-    if any(losses is None for losses in without):
+    without = {label(model): evidence.without(k) for k, model in enumerate(evidence.models)}
+    found = {name: evidence.compared(losses, own) for name, losses in without.items() if losses is not None}
+    if not found:
         return ["That cannot be worked out: the loss of this walk forward is not one that is known by its name."]
-    found = {
-        label(model): evidence.compared(losses, own)
-        for model, losses in zip(evidence.models, without, strict=True)
-        if losses is not None
-    }
     if all(each.change.verdict == FEW for each in found.values()):
         return [f"Too few rows to tell ({rows_of(evidence.n)}; it takes at least {FEWEST})."]
-    sentences = []
-    for name, each in found.items():
-        reading = reading_of_removal(each)
-        if reading == "could go":
-            sentences.append(
-                f"{name} could go: without it {_same_or_by(each)}, at most {percent(_NEGLIGIBLE, 0)} more."
-            )
-        elif reading == "better without it":
-            sentences.append(f"{name} does harm: without it {_by(each)}. That is more than chance explains.")
-    if not sentences:
-        sentences.append("Nothing: no model could go at a cost that is surely below 1 % of the loss.")
-    needed = [name for name, each in found.items() if reading_of_removal(each).startswith("needed")]
-    if needed:
-        sentences.append(f"Surely of use: {listed(needed)}; the loss would be larger without.")
-    unclear = [name for name, each in found.items() if reading_of_removal(each) == "cannot be told"]
+    readings = {name: reading_of_removal(each) for name, each in found.items()}
+    sentences = [
+        f"{name} {said}: without it {_same_or_by(found[name])}."
+        for reading, said in _SAID_OF_REMOVALS.items()
+        for name in found
+        if readings[name] == reading
+    ]
+    unclear = [name for name, reading in readings.items() if reading == UNCLEAR]
     if unclear:
-        sentences.append(f"It cannot be told whether the loss would be larger without {_either(unclear)}.")
+        ends = [f"{name} ({_range(found[name].change.low, found[name].change.high)})" for name in unclear]
+        sentences.append(
+            f"It cannot be told what the loss would be without {_either(ends)}; {_rows(found[unclear[0]])}."
+        )
+    if not any(reading in (SPARE, HARM) for reading in readings.values()):
+        sentences.insert(0, f"Nothing that would surely have cost less than {percent(_NEGLIGIBLE, 0)} of the loss.")
     about = "An approximation, one model at a time: its weight goes to the others as they were trusted then."
     if not evidence.is_a_mean:
         about += " The way they are combined would have been learned anew without it, which the record does not tell."
@@ -339,10 +340,10 @@ def _confidence(evidence: Evidence) -> list[str]:
 
 def _coverage(evidence: Evidence, coverage: float, of_classes: bool) -> str:
     found = evidence.held(coverage, evidence.weight)
-    what = f"{'sets' if of_classes else 'intervals'} of {percent(coverage, 0)}"
+    what = f"{percent(coverage, 0)} {'sets' if of_classes else 'intervals'}"
     if not found.is_known:
         return f"Its {what}: too few rows to tell ({rows_of(found.n)})."
-    text = f"Its {what} held {_rate(found)} of the outcomes"
+    text = f"Its {what} held {_rate(found, 'of the outcomes')}"
     if found.low <= coverage <= found.high:
         return f"{text}: as often as stated."
     if found.high < coverage:
@@ -361,9 +362,9 @@ def _worst_regime(evidence: Evidence, coverage: float) -> str:
     return f"In {label(worst)} only {_rate(short[worst])}."
 
 
-def _rate(found: Rate) -> str:
+def _rate(found: Rate, of: str = "") -> str:
     ends = f"{percent(found.low).removesuffix(' %')} to {percent(found.high)}"
-    return f"{percent(found.rate)} (95 % interval: {ends}; {rows_of(found.n)})"
+    return f"{percent(found.rate)}{' ' * bool(of)}{of} (95 % interval: {ends}; {rows_of(found.n)})"
 
 
 def _sureness(evidence: Evidence) -> list[str]:
@@ -390,18 +391,17 @@ def _sharpness(evidence: Evidence, right: NDArray[np.bool_], rows: NDArray[np.bo
     low, high = np.quantile(stated[heard], [1 / 3, 2 / 3])
     if high - low < _FLAT:
         return ["Its confidence hardly differs from row to row, so it cannot tell good rows from bad ones."]
-    parts = {"surest": rows & (stated > high), "least sure": rows & (stated <= low)}
-    found = {name: evidence.reliability(right, part) for name, part in parts.items()}
-    if not all(rate.is_known for _, rate in found.values()):
+    (sure, top), (unsure, bottom) = (
+        evidence.reliability(right, part) for part in (rows & (stated > high), rows & (stated <= low))
+    )
+    if not (top.is_known and bottom.is_known):
         return []
-    (sure, top), (unsure, bottom) = found.values()
     text = (
         f"In the third of rows where it was surest ({percent(sure)}) it was right in {_rate(top)}, in the third where "
+        f"it was least sure ({percent(unsure)}) in {_rate(bottom)}"
     )
-    text += f"it was least sure ({percent(unsure)}) in {_rate(bottom)}"
-    if top.low > bottom.high:
-        return [f"{text}: the more sure, the more often right."]
-    return [f"{text}: a difference that chance may explain."]
+    so = "the more sure, the more often right" if top.low > bottom.high else "a difference that chance may explain"
+    return [f"{text}: {so}."]
 
 
 # The process.
