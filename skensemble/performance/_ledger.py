@@ -468,7 +468,8 @@ class Ledger:
         tables = []
         for window, figures in windows.items():
             table = pd.DataFrame({name: figure.T.ravel() for name, figure in figures.items()})
-            table.insert(0, "performer", np.repeat(np.array(self.performers, dtype=object), len(labels)))
+            names = np.repeat(np.array(self.performers, dtype=object), len(labels))
+            table.insert(0, "performer", pd.Series(names, dtype=object))
             table.insert(1, "regime", pd.Series([*labels] * len(self.performers), dtype=object))
             table.insert(2, "window", window)
             tables.append(table)
@@ -595,7 +596,8 @@ class Ledger:
                 "": [shortened(name, _NAME_WIDTH) for name in frame["performer"]],
                 "n": [_counted(n) for n in frame["n"]],
                 "loss": [f"{loss:.4g}" for loss in frame["loss"]],
-            }
+            },
+            dtype=object,
         )
         if "win_rate" in frame:
             rates = 100 * frame[["win_rate", "win_rate_low", "win_rate_high"]].to_numpy(dtype=float)
