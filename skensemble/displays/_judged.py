@@ -31,6 +31,7 @@ __all__ = [
     "judged_by_estimator",
     "judged_by_live",
     "judged_by_walk",
+    "likeliest",
     "plain_rivals",
 ]
 
@@ -276,6 +277,16 @@ def _those(judged: Judged, order: NDArray[np.intp]) -> Judged:
 
 
 # What they share.
+
+
+def likeliest(memberships: pd.DataFrame) -> NDArray[Any]:
+    """The likeliest regime of each row; ``None`` where it is unknown."""
+    shares = memberships.to_numpy(dtype=float)
+    # The last name stands for an unknown regime.
+    names = np.empty(shares.shape[1] + 1, dtype=object)
+    names[:-1] = list(memberships.columns)
+    places = np.column_stack([shares, np.zeros(len(shares))]).argmax(axis=1)
+    return names[np.where(shares.sum(axis=1) > 0, places, -1)]
 
 
 def _from_explanation(who: str, said: Explanation, targets: Array | None) -> Judged:

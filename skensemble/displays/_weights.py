@@ -7,12 +7,13 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from skensemble.displays._judged import Judged, judged_by_estimator, judged_by_live, judged_by_walk
+from skensemble.displays._judged import Judged, judged_by_estimator, judged_by_live, judged_by_walk, likeliest
 from skensemble.displays._style import (
     COLOURS,
     HATCHES,
     axis_of,
     draw_bands,
+    height_of_legend,
     lay_time,
     panels,
     show_legend,
@@ -147,14 +148,9 @@ class WeightsDisplay:
             One row for each row, all of them: ``row`` (its time or label), ``regime`` (the likeliest; ``None`` where it
             is unknown), and one column for each model.
         """
-        shares = self.memberships
-        known = shares.to_numpy().sum(axis=1) > 0
-        names = np.array([*shares.columns, None], dtype=object)
-        places = shares.to_numpy().argmax(axis=1) if shares.shape[1] else np.zeros(len(shares), dtype=int)
-        regime = names[np.where(known, places, -1)]
         table = self.weights.reset_index(drop=True)
         table.insert(0, "row", pd.Series(self.weights.index))
-        table.insert(1, "regime", pd.Series(regime, dtype=object))
+        table.insert(1, "regime", pd.Series(likeliest(self.memberships), dtype=object))
         return table
 
     def plot(self, ax: Any = None) -> Self:
@@ -175,7 +171,8 @@ class WeightsDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        self.figure_, (self.ax_,) = panels("WeightsDisplay", ax, size=(9.0, 4.2))
+        height = max(4.2, height_of_legend(self.weights.shape[1], self.memberships.shape[1]))
+        self.figure_, (self.ax_,) = panels("WeightsDisplay", ax, size=(9.0, height))
         axis = axis_of(self.weights.index)
         bands = draw_bands(self.ax_, axis, self.memberships)
         areas = self._draw_areas(axis.x)
@@ -184,8 +181,7 @@ class WeightsDisplay:
         self.ax_.set_ylabel("weight, adding up to 1")
         lay_time(self.ax_, axis)
         show_title(self.ax_, f"How far {self.who} trusts each model", span(self.weights.index, self.rows))
-        show_legend(self.ax_, areas[::-1], "model: mean weight")
-        show_legend(self.ax_, bands, "regime (strip above)", top=False)
+        show_legend(self.ax_, {"model: mean weight": areas[::-1], "regime (strip above)": bands})
         return self
 
     def _draw_areas(self, x: Any) -> list[Any]:
