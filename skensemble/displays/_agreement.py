@@ -17,8 +17,6 @@ from skensemble.performance import Ledger
 
 __all__ = ["AgreementDisplay"]
 
-_MOST_TEXTS = 16
-
 
 class AgreementDisplay:
     """How alike the models err: the correlation of the errors of every pair, similar models beside each other.
@@ -156,7 +154,7 @@ class AgreementDisplay:
     def _squares(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         place = {model: number for number, model in enumerate(self.models)}
         correlation, n = np.eye(len(place)), np.full((len(place), len(place)), np.nan)
-        first, second = (self.pairs[name].map(place).to_numpy() for name in ("model", "other"))
+        first, second = (self.pairs[name].map(place).to_numpy(dtype=np.intp) for name in ("model", "other"))
         for table, name in ((correlation, "correlation"), (n, "n")):
             table[first, second] = table[second, first] = self.pairs[name]
         return correlation, n
@@ -197,7 +195,6 @@ class AgreementDisplay:
             hatched=pairs & ~(n >= FEW),
         )
         self.ax_.set_aspect("equal")
-        self.ax_.tick_params(axis="x", rotation=30 if max(map(len, names), default=0) > 8 else 0)
         self.figure_.colorbar(mesh, ax=self.ax_, shrink=0.7, label="correlation of errors")
         counted = f"n = {most:,.0f}" if not with_n else f"n from {least:,.0f} to {most:,.0f}"
         few = "; hatched: n below 30" if (pairs & ~(n >= FEW)).any() else ""
@@ -205,7 +202,7 @@ class AgreementDisplay:
         return self
 
     def _cell(self, correlation: float, n: float, own: bool, with_n: bool) -> str:
-        if own or len(self.models) > _MOST_TEXTS:
+        if own:
             return ""
         value = "" if np.isnan(correlation) else f"{correlation:.2f}"
         return f"{value}\nn = {n:,.0f}".strip() if with_n else value

@@ -280,7 +280,7 @@ class ContributionDisplay:
         unit = "prediction, in units of the outcome" if classes is None else f"probability of {classes[at]}"
         self.ax_.set_xlabel(unit)
         show_title(self.ax_, f"What the prediction of {self.who} is made of", self._details(at))
-        show_legend(self.ax_, handles, "")
+        show_legend(self.ax_, {"": handles})
         return self
 
     def _draw_bars(self, parts: pd.DataFrame) -> list[float]:

@@ -19,10 +19,11 @@ from skensemble.displays._judged import (
     plain_rivals,
 )
 from skensemble.displays._style import (
-    COLOURS,
     LINES,
+    LINE_COLOURS,
     axis_of,
     draw_bands,
+    height_of_legend,
     lay_time,
     panels,
     show_legend,
@@ -308,19 +309,19 @@ class CumulativeLossDisplay:
         """
         earned = self._earned()
         heights = (2.0,) if earned is None else (2.0, 2.0, 1.0)
-        size = (9.0, 4.2 if earned is None else 8.0)
+        height = max(4.2, height_of_legend(self.losses.shape[1] - 1, self.memberships.shape[1]))
+        size = (9.0, height if earned is None else 1.9 * height)
         self.figure_, self.axes_ = panels("CumulativeLossDisplay", ax, heights, size=size)
-        bands = self._draw_regrets(self.axes_[0])
+        self._draw_regrets(self.axes_[0])
         show_title(self.axes_[0], self._subject(), span(self.losses.index, self.rows))
         if earned is not None:
             self._draw_equity(self.axes_[1], self.axes_[2], earned)
-        show_legend(self.axes_[0], bands, "regime", top=False)
         return self
 
     def _subject(self) -> str:
         return f"What {self.who} has lost or gained on its rivals"
 
-    def _draw_regrets(self, axes: Any) -> list[Any]:
+    def _draw_regrets(self, axes: Any) -> None:
         axis = axis_of(self.losses.index)
         bands = draw_bands(axes, axis, self.memberships)
         regret, relative = self._regrets()
@@ -333,10 +334,9 @@ class CumulativeLossDisplay:
             handles += _line(axes, axis.x, values, place + 1, label)
         axes.axhline(0, color="black", linewidth=0.8, zorder=1.5)
         unit = "% of its whole loss" if in_percent else self.loss
-        axes.set_ylabel(f"loss less that of the rival\n({unit})")
+        axes.set_ylabel(f"loss less the rival's\n({unit})")
         lay_time(axes, axis, labelled=len(self.axes_) == 1)
-        show_legend(axes, handles, "rival (below 0: gained on it)")
-        return bands
+        show_legend(axes, {"rival (below 0: gained on it)": handles, "regime": bands})
 
     def _draw_equity(self, above: Any, below: Any, earned: pd.DataFrame) -> None:
         axis = axis_of(earned.index)
@@ -352,10 +352,10 @@ class CumulativeLossDisplay:
             draw_bands(axes, axis, self.memberships if memberships is None else memberships)
             axes.axhline(0, color="black", linewidth=0.8, zorder=1.5)
             lay_time(axes, axis, labelled=axes is below)
-        above.set_ylabel("profit so far\n(% of one stake)")
-        below.set_ylabel("below its top\n(% of one stake)")
-        show_title(above, f"Profit of {self.who} and its rivals", f"after costs, {span(earned.index)}")
-        show_legend(above, handles, "whose: at the end, deepest fall")
+        above.set_ylabel("profit so far\n(% of stake)")
+        below.set_ylabel("drawdown\n(% of stake)")
+        show_title(above, f"Profit of {self.who} and its rivals", span(earned.index))
+        show_legend(above, {"whose: at the end, deepest fall": handles})
 
 
 def _drawdown(earned: pd.DataFrame) -> pd.DataFrame:
@@ -364,5 +364,5 @@ def _drawdown(earned: pd.DataFrame) -> pd.DataFrame:
 
 def _line(axes: Any, x: Any, values: Any, place: int, label: str) -> list[Any]:
     kept = thinned(values)
-    style = {"color": "black" if place == 0 else COLOURS[(place - 1) % len(COLOURS)], "linewidth": 1.6}
+    style = {"color": "black" if place == 0 else LINE_COLOURS[(place - 1) % len(LINE_COLOURS)], "linewidth": 1.6}
     return list(axes.plot(x[kept], values[kept], linestyle=LINES[place % len(LINES)], label=label, **style))

@@ -18,11 +18,13 @@ from skensemble.displays._judged import (
     plain_rivals,
 )
 from skensemble.displays._style import FEW, draw_cells, panels, show_title
-from skensemble.performance import performance_figures
 
 __all__ = ["RegimePerformanceDisplay"]
 
 _POOLED = "pooled"
+# By what share two counts of rows may differ and still be of the same rows, for want of better knowledge.
+_OTHER_ROWS = 0.01
+_TINY = float(np.finfo(float).tiny)
 # What is counted, what is told of it, and whether more is better.
 _METRICS = {
     "loss": ("n", "loss against equal weights (%)", False),
@@ -37,7 +39,8 @@ class RegimePerformanceDisplay:
 
     The ensemble, equal weights and the best single model so far stand below the models, all regimes together
     (``"pooled"``) at the right. Lighter is better. Cells of fewer than 30 outcomes are hatched: they may be anything.
-    The loss is told against that of equal weights in the same regime: with -5, the mean loss was 5 % below theirs.
+    The loss is told against that of equal weights on the same rows: with -5, the mean loss was 5 % below theirs. A
+    ledger keeps no rows: there a loss is left out where it is of other rows, by more than one in a hundred.
 
     Parameters
     ----------
@@ -183,9 +186,10 @@ class RegimePerformanceDisplay:
         n = figures["won"] + figures["lost"] if count == "n_sides" else figures[count]
         told = pd.DataFrame({"performer": figures["performer"], "regime": figures["regime"], "n": n})
         if metric == "loss":
-            equal = figures[figures["performer"] == EQUAL].set_index("regime")["loss"]
-            reference = figures["regime"].map(equal)
-            told["value"] = 100 * (figures["loss"] / reference.where(reference > 0) - 1)
+            equal = figures[figures["performer"] == EQUAL].set_index("regime")
+            reference = figures.get("equal", figures["regime"].map(equal["loss"]))
+            same_rows = ("equal" in figures) | ((n / figures["regime"].map(equal["n"]) - 1).abs() <= _OTHER_ROWS)
+            told["value"] = 100 * (figures["loss"] / reference.where(same_rows & (reference > 0)) - 1)
         else:
             told["value"] = figures[metric]
         scale = 100.0 if metric == "win_rate" else 1.0
@@ -263,26 +267,27 @@ class RegimePerformanceDisplay:
 
 
 def _counted(judged: Judged, losses: pd.DataFrame) -> pd.DataFrame:
-    """Mean losses and n of each performer and regime, as a ledger counts them."""
-    shares, weight = judged.memberships.to_numpy(dtype=float), judged.sample_weight
-    weight = weight * ((weight > 0).sum() / max(weight.sum(), np.finfo(float).tiny))
-    found = performance_figures(shares, losses.to_numpy(dtype=float), sample_weight=weight, overlap=judged.overlap)
+    """Mean losses and n of each performer and regime, and of equal weights on the same rows."""
+    weight = judged.sample_weight * ((judged.sample_weight > 0).sum() / max(judged.sample_weight.sum(), _TINY))
+    shares = np.column_stack([judged.memberships.to_numpy(dtype=float), np.ones(len(weight))]) * weight[:, None]
+    equal = losses[EQUAL].to_numpy(dtype=float)
     regimes = [*judged.memberships.columns, _POOLED]
-    return pd.DataFrame(
-        {
-            "performer": np.repeat(np.array(losses.columns, dtype=object), len(regimes)),
-            "regime": pd.Series(regimes * losses.shape[1], dtype=object),
-            "n": found["n"].T.ravel(),
-            "loss": found["loss"].T.ravel(),
-        }
-    )
+    parts = []
+    for name in losses.columns:
+        own = losses[name].to_numpy(dtype=float)
+        known = np.isfinite(own) & np.isfinite(equal)
+        n = shares[known].sum(axis=0)
+        some = np.where(n > 0, n, np.nan)
+        mean, theirs = ((shares[known] * values[known, None]).sum(axis=0) / some for values in (own, equal))
+        parts.append(pd.DataFrame({"performer": name, "regime": regimes, "n": n, "loss": mean, "equal": theirs}))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _cell(value: float, n: float) -> str:
     count = "n = 0" if not n > 0 else f"n = {n:,.0f}"
     if not np.isfinite(value):
         return count
-    return f"{value:+.{1 if abs(value) >= 1 or value == 0 else 2}f}\n{count}"
+    return f"{value:+.{1 if abs(value) >= 1 else 2}f}\n{count}" if value else f"0\n{count}"
 
 
 def _limits(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float]:

@@ -9,7 +9,17 @@ import pandas as pd
 
 from skensemble._checks import shown
 from skensemble.displays._judged import explained, judged_by_live, judged_by_walk, likeliest
-from skensemble.displays._style import axis_of, draw_bands, lay_time, panels, show_legend, show_title, span, thinned
+from skensemble.displays._style import (
+    axis_of,
+    draw_bands,
+    height_of_legend,
+    lay_time,
+    panels,
+    show_legend,
+    show_title,
+    span,
+    thinned,
+)
 from skensemble.regimes import encode_memberships, regime_names
 
 __all__ = ["RegimesDisplay"]
@@ -188,7 +198,9 @@ class RegimesDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        self.figure_, (self.ax_,) = panels("RegimesDisplay", ax, size=(9.0, 4.2))
+        self.figure_, (self.ax_,) = panels(
+            "RegimesDisplay", ax, size=(9.0, max(4.2, height_of_legend(self.memberships.shape[1])))
+        )
         axis = axis_of(self.series.index)
         bands = draw_bands(self.ax_, axis, self.memberships)
         values = np.asarray(self.series, dtype=np.float64)
@@ -203,5 +215,5 @@ class RegimesDisplay:
             name = band.get_label()
             band.set_label(f"{name}: n = {n_rows.get(name, 0):,} in {n_stretches.get(name, 0):,}")
         show_title(self.ax_, f"{self.series.name} and its regimes", span(self.series.index))
-        show_legend(self.ax_, bands, "regime: rows in stretches")
+        show_legend(self.ax_, {"regime: rows in stretches": bands})
         return self

@@ -196,7 +196,7 @@ class ReliabilityDisplay:
         held.set(xlabel=f"stated coverage of {self.bounds}", ylabel="share that held the outcome")
         show_title(sure, f"How sure {self.who} was, and how right", self._details("confidence"))
         show_title(held, f"What its {self.bounds} held", self._details("coverage"))
-        show_legend(held, handles, "95 % whiskers;\nhollow: n below 30")
+        show_legend(held, {"95 % whiskers;\nhollow: n below 30": handles})
         return self
 
     def _details(self, kind: str) -> str:

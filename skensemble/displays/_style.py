@@ -5,7 +5,7 @@ The one rule: nothing is told by colour alone. What a colour tells, a hatch, a l
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -18,10 +18,12 @@ __all__ = [
     "FEW",
     "HATCHES",
     "LINES",
+    "LINE_COLOURS",
     "Axis",
     "axis_of",
     "draw_bands",
     "draw_cells",
+    "height_of_legend",
     "lay_time",
     "panels",
     "show_legend",
@@ -36,14 +38,19 @@ Array = NDArray[np.float64]
 # M. Okabe and K. Ito, "Color universal design", 2008: people of all kinds of colour vision can tell these apart.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
 HATCHES = ("", "///", "...", "\\\\\\", "xxx", "ooo", "---", "|||")
+# Of those colours the ones that are darkest in grey come first: lines are drawn before grey bands.
+LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (8, 2)))
 # Figures of fewer outcomes than this are hatched: they may be anything.
 FEW = 30
 
-_LIGHTEST, _DARKEST = 0.96, 0.60
-_MOST_SHADES = 5
+# Bands are light enough for every line before them to be seen, in grey too.
+_LIGHTEST, _DARKEST = 0.97, 0.76
+_MOST_SHADES = 4
 _MOST_STRETCHES = 1_000
 _SMALL = 8.5
+# Smaller texts cannot be read.
+_SMALLEST = 4.0
 
 
 class Axis(NamedTuple):
@@ -161,21 +168,27 @@ def show_title(axes: Any, subject: str, details: str) -> None:
     axes.text(0, 1.0, details, transform=axes.transAxes, ha="left", va="bottom", fontsize=_SMALL, color="#444444")
 
 
-def show_legend(axes: Any, handles: Sequence[Any], title: str, *, top: bool = True) -> None:
-    """Put a legend right of the axes, in its upper or lower corner; several may stand there."""
-    if not handles:
+def show_legend(axes: Any, groups: Mapping[str, Sequence[Any]]) -> None:
+    """Put a legend right of the axes, with a heading over each group."""
+    from matplotlib.lines import Line2D  # noqa: PLC0415 - an extra
+
+    told = {title: handles for title, handles in groups.items() if handles}
+    if not told:
         return
-    before = axes.get_legend()
-    corner = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
-    if not top:
-        corner = {"loc": "lower left", "bbox_to_anchor": (1.01, 0.0)}
-    style: dict[str, Any] = {"title": title, "fontsize": _SMALL, "title_fontsize": _SMALL, "frameon": False}
-    legend = axes.legend(handles=list(handles), **corner, **style, borderaxespad=0.0, handleheight=1.4)
+    entries: list[Any] = []
+    for title, handles in told.items():
+        # A line that is none, so that the heading begins where the symbols do.
+        heading = [Line2D([], [], linestyle="none", label=title)] if entries else []
+        entries += [*heading, *handles]
+    style: dict[str, Any] = {"title": next(iter(told)), "frameon": False, "borderaxespad": 0.0, "handleheight": 1.4}
+    corner: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
+    legend = axes.legend(handles=entries, **corner, **style, fontsize=_SMALL, title_fontsize=_SMALL)
     legend.set_alignment("left")
-    if before is not None:
-        axes.add_artist(before)
-        # Otherwise the layout takes it for as small as the axes.
-        before.set_clip_on(False)
+
+
+def height_of_legend(*n_entries: int) -> float:
+    """Inches that groups of so many entries need, with their headings and the title above."""
+    return 0.19 * sum(n + 1 for n in n_entries if n) + 1.0
 
 
 def lay_time(axes: Any, axis: Axis, *, labelled: bool = True) -> None:
@@ -249,7 +262,7 @@ def _looks(n: int) -> list[dict[str, Any]]:
         {"facecolor": str(shades[place % n_shades]), "hatch": HATCHES[place // n_shades % len(HATCHES)]}
         for place in range(n)
     ]
-    return [*looks, {"facecolor": "white", "hatch": "////"}]
+    return [*looks, {"facecolor": "white", "hatch": "xx"}]
 
 
 def _bars(axes: Any, bars: Sequence[tuple[float, float]], label: str, look: dict[str, Any]) -> Any:
@@ -286,7 +299,8 @@ def draw_cells(
     mesh = axes.pcolormesh(
         np.ma.masked_invalid(values), cmap=palette, vmin=limits[0], vmax=limits[1], edgecolors="white", linewidth=1.0
     )
-    size = min(9.0, 90.0 / max(n_rows, n_columns, 1))
+    width, height = _cell_size(axes, n_rows, n_columns)
+    size = _text_size(texts, width, height)
     for i in range(n_rows):
         for j in range(n_columns):
             light = not np.isfinite(values[i, j]) or _is_light(mesh.cmap(mesh.norm(values[i, j])))
@@ -294,14 +308,32 @@ def draw_cells(
             if hatched[i, j]:
                 look: dict[str, Any] = {"hatch": "///", "edgecolor": colour, "alpha": 0.35, "linewidth": 0.0}
                 axes.add_patch(Rectangle((j, i), 1, 1, facecolor="none", **look))
-            axes.text(j + 0.5, i + 0.5, texts[i][j], ha="center", va="center", fontsize=size, color=colour)
-    axes.set_xticks(np.arange(n_columns) + 0.5, columns)
+            if size >= _SMALLEST:
+                axes.text(j + 0.5, i + 0.5, texts[i][j], ha="center", va="center", fontsize=size, color=colour)
+    slanted = max(map(len, columns), default=0) * 0.085 > width
+    turned: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
+    axes.set_xticks(np.arange(n_columns) + 0.5, columns, **turned)
     axes.set_yticks(np.arange(n_rows) + 0.5, rows)
     axes.tick_params(length=0)
     axes.invert_yaxis()
     for spine in axes.spines.values():
         spine.set_visible(False)
     return mesh
+
+
+def _cell_size(axes: Any, n_rows: int, n_columns: int) -> tuple[float, float]:
+    """Width and height of a cell in inches, as far as they are known before the layout."""
+    place = axes.get_position()
+    width, height = axes.get_figure().get_size_inches()
+    return 0.8 * place.width * width / max(n_columns, 1), 0.9 * place.height * height / max(n_rows, 1)
+
+
+def _text_size(texts: Sequence[Sequence[str]], width: float, height: float) -> float:
+    """Points in which all texts fit into their cells."""
+    lines = [text.split("\n") for row in texts for text in row]
+    tallest = max(map(len, lines), default=1)
+    longest = max((len(line) for each in lines for line in each), default=1)
+    return min(9.0, 72 * height / (1.35 * tallest), 72 * width / (0.62 * max(longest, 1)))
 
 
 def _is_light(colour: Any) -> bool:

@@ -13,6 +13,7 @@ from skensemble.displays._style import (
     HATCHES,
     axis_of,
     draw_bands,
+    height_of_legend,
     lay_time,
     panels,
     show_legend,
@@ -170,7 +171,8 @@ class WeightsDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        self.figure_, (self.ax_,) = panels("WeightsDisplay", ax, size=(9.0, 4.2))
+        height = max(4.2, height_of_legend(self.weights.shape[1], self.memberships.shape[1]))
+        self.figure_, (self.ax_,) = panels("WeightsDisplay", ax, size=(9.0, height))
         axis = axis_of(self.weights.index)
         bands = draw_bands(self.ax_, axis, self.memberships)
         areas = self._draw_areas(axis.x)
@@ -179,8 +181,7 @@ class WeightsDisplay:
         self.ax_.set_ylabel("weight, adding up to 1")
         lay_time(self.ax_, axis)
         show_title(self.ax_, f"How far {self.who} trusts each model", span(self.weights.index, self.rows))
-        show_legend(self.ax_, areas[::-1], "model: mean weight")
-        show_legend(self.ax_, bands, "regime (strip above)", top=False)
+        show_legend(self.ax_, {"model: mean weight": areas[::-1], "regime (strip above)": bands})
         return self
 
     def _draw_areas(self, x: Any) -> list[Any]:
