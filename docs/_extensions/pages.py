@@ -25,7 +25,7 @@ def link_names(app, doctree, docname):
     for code in list(doctree.findall(nodes.literal)):
         name = code.astext().partition("(")[0]
         entry = explained.get(name) if UNMISTAKABLE.fullmatch(name) else None
-        if entry and entry.docname != docname and not isinstance(code.parent, nodes.reference):
+        if entry and entry.docname != docname and not isinstance(code.parent, nodes.reference | nodes.title):
             code.replace_self(make_refnode(app.builder, docname, entry.docname, entry.node_id, code.deepcopy(), name))
 
 
