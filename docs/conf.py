@@ -22,6 +22,7 @@ extensions = [
     "mathml",
     "offline",
     "api",
+    "pages",
 ]
 exclude_patterns = ["_build", "_templates", "examples"]
 templates_path = ["_templates"]
@@ -59,6 +60,8 @@ html_theme = "pydata_sphinx_theme"
 html_title = "skensemble"
 html_static_path = ["_static"]
 html_css_files = ["skensemble.css"]
+# Pages at the root have nothing below them to list beside them.
+html_sidebars = {"*": []}
 html_show_sourcelink = False
 html_copy_source = False
 html_show_sphinx = False

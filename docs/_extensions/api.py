@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 
 from sphinx.util import logging
 
@@ -58,9 +59,15 @@ def _documents(path, attribute):
     return f"\n{attribute} : " in (inspect.getdoc(getattr(importlib.import_module(module), name)) or "")
 
 
+def keep_initials(app, what, name, thing, options, lines):
+    """Let an author's initial at the start of a line be one: docutils takes ``P. `` for the 16th item of a list."""
+    lines[:] = [re.sub(r"^(\s*[A-Z])\. (?=\w)", r"\1\\. ", line) for line in lines]
+
+
 def setup(app):
     """Tell sphinx; autosummary writes its pages at the usual priority, 500."""
     app.connect("builder-inited", lend, priority=400)
     app.connect("builder-inited", take_back, priority=600)
     app.connect("missing-reference", lead)
+    app.connect("autodoc-process-docstring", keep_initials, priority=600)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
