@@ -340,7 +340,9 @@ def test_confidence_is_held_against_how_often_it_was_right(stated, so):
 def test_confidence_may_tell_good_rows_from_bad_ones():
     sharp = np.choose(np.arange(400) % 3, [0.9, 0.7, 0.6])
     found = said(confident(sharp, (TENTHS < 6) | (sharp > 0.8)))[1][HOLDS][-1]
-    assert found.startswith("In the third of rows where it was surest (90.0 %) it was right in 100.0 % (95 % interval: ")
+    assert found.startswith(
+        "In the third of rows where it was surest (90.0 %) it was right in 100.0 % (95 % interval: "
+    )
     assert found.endswith("n = 133 rows): the more sure, the more often right.")
     assert said(confident(sharp))[1][HOLDS][-1].endswith("a difference that chance may explain.")
 

@@ -267,7 +267,10 @@ def _checked_stream(
     missing = np.flatnonzero(pd.isna(values) | endless)
     if len(missing):
         row = int(missing[0])
-        raise ValueError(f"y of {_OWNER} has no outcome in row {row} ({shown(values.tolist()[row])}). Leave it out.")
+        raise ValueError(
+            f"y of {_OWNER} has no outcome in row {row} ({shown(values.tolist()[row])}). Leave such rows out: "
+            f"X[known], y[known] with known = y.notna(), and the same for whatever goes with them."
+        )
     for name, beside in {"y": y, "regimes": regimes, "sample_weight": sample_weight, "returns": returns}.items():
         check_same_times(X, beside, name)
     times = times_of(X, y)
