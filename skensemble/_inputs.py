@@ -48,7 +48,7 @@ def tells_time(X: Any) -> bool:
 
 
 def warn_about_dates(X: Any, owner: str) -> None:
-    """Say that dates in a column are not read: files often come newest row first, and models take them for categories."""
+    """Say that dates in a column are not read: files come newest row first, and models take them for categories."""
     if not isinstance(X, pd.DataFrame) or not len(X) or times_of(X) is not None:
         return
     for place, name in enumerate(X.columns):
@@ -58,8 +58,8 @@ def warn_about_dates(X: Any, owner: str) -> None:
             warnings.warn(
                 f"Column {name!r} of X of {owner} holds dates as text, {first!r} in the first row and {last!r} in the "
                 f"last. They are not read: rows count as oldest first, and models take each date for a category. If "
-                f"they say when the rows were, make them the index of X and y, oldest row first: read_csv(file, "
-                f"index_col={name!r}, parse_dates=True).sort_index(), with dayfirst=True where days stand before months.",
+                f"they say when the rows were, make them the index of X and y, oldest row first: read_csv(file, index_col="
+                f"{name!r}, parse_dates=True).sort_index(), with dayfirst=True where days stand before months.",
                 UserWarning,
                 stacklevel=6,
             )
