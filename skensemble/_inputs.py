@@ -58,8 +58,9 @@ def warn_about_dates(X: Any, owner: str) -> None:
             warnings.warn(
                 f"Column {name!r} of X of {owner} holds dates as text, {first!r} in the first row and {last!r} in the "
                 f"last. They are not read: rows count as oldest first, and models take each date for a category. If "
-                f"they say when the rows were, make them the index of X and y, oldest row first: read_csv(file, index_col="
-                f"{name!r}, parse_dates=True).sort_index(), with dayfirst=True where days stand before months.",
+                f"they say when the rows were, make them the index of X and y, oldest row first: read_csv(file, "
+                f"index_col={name!r}, parse_dates=True).sort_index(), with dayfirst=True where days stand before "
+                f"months.",
                 UserWarning,
                 stacklevel=6,
             )
