@@ -19,8 +19,8 @@ from skensemble.displays._judged import (
     plain_rivals,
 )
 from skensemble.displays._style import (
-    LINES,
     LINE_COLOURS,
+    LINES,
     axis_of,
     draw_bands,
     height_of_legend,
