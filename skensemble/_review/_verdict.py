@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skensemble._judged import EQUAL
 from skensemble._review._evidence import FEWEST, Comparison, Evidence, Rate
 from skensemble._texts import count, label, listed, number, percent
-from skensemble.displays._judged import EQUAL
 
 __all__ = ["Answer", "Headline", "answers", "headline", "reading_of_removal", "rows_of"]
 
@@ -392,7 +392,7 @@ def _sharpness(evidence: Evidence, right: NDArray[np.bool_], rows: NDArray[np.bo
     if high - low < _FLAT:
         return ["Its confidence hardly differs from row to row, so it cannot tell good rows from bad ones."]
     (sure, top), (unsure, bottom) = (
-        evidence.reliability(right, part) for part in (rows & (stated > high), rows & (stated <= low))
+        evidence.reliability(right, part) for part in (rows & (stated >= high), rows & (stated <= low))
     )
     if not (top.is_known and bottom.is_known):
         return []
