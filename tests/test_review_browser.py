@@ -117,7 +117,8 @@ def too_wide(browser):
         """
         const wide = [...document.querySelectorAll('main *')].filter(each => !each.closest('.wide')
             && each.getBoundingClientRect().right > window.innerWidth + 1);
-        return [document.documentElement.scrollWidth - window.innerWidth, wide.map(each => each.outerHTML.slice(0, 80))];
+        const beyond = document.documentElement.scrollWidth - window.innerWidth;
+        return [beyond, wide.map(each => each.outerHTML.slice(0, 80))];
         """
     )
 
@@ -166,7 +167,8 @@ def test_the_keyboard_reaches_everything_in_order(browser, pages, kind, width):
         place, visible = browser.execute_script(
             """
             const box = document.activeElement.getBoundingClientRect();
-            return [document.activeElement.dataset.place, box.bottom > 0 && box.top < window.innerHeight && box.left >= 0];
+            const visible = box.bottom > 0 && box.top < window.innerHeight && box.left >= 0;
+            return [document.activeElement.dataset.place, visible];
             """
         )
         assert visible
@@ -192,8 +194,9 @@ def test_it_can_be_printed(browser, pages, kind):
     opened(browser, pages[kind], 680, media="print")
     cut = browser.execute_script(
         """
-        return [...document.querySelectorAll('table, img')].filter(
-            each => each.getBoundingClientRect().right > window.innerWidth + 1).map(each => each.outerHTML.slice(0, 80));
+        const parts = [...document.querySelectorAll('table, img')];
+        return parts.filter(each => each.getBoundingClientRect().right > window.innerWidth + 1)
+            .map(each => each.outerHTML.slice(0, 80));
         """
     )
     assert cut == []
