@@ -15,7 +15,7 @@ ROOT = Path(skensemble.__file__).parent
 LAYERS = {
     4: {"", "__main__", "_demo", "_review", "multi_model", "live", "evaluation"},
     3: {"_regressor", "_classifier", "displays"},
-    2: {"_base"},
+    2: {"_base", "_judged"},
     1: {
         "_carry",
         "_certainty",

@@ -57,7 +57,7 @@ def walked(X, y, combiner="dynamic", *, names="abcd", initial=INITIAL, rivals=No
 
 def said(walk, **given):
     """The verdict, and the sentences by question."""
-    evidence = read_walk(walk, **{"ensemble": None, **given})
+    evidence = read_walk(walk, **{"rival": None, **given})
     return headline(evidence), {each.question: each.sentences for each in answers(evidence)}
 
 
@@ -231,9 +231,11 @@ def test_another_ensemble_may_be_asked_for():
     }
     walk = walk_forward(ensembles, X, y, initial=INITIAL)
     assert said(walk)[0].texts[0].startswith("No: equal ")
-    assert "dynamic" in said(walk, ensemble="dynamic")[0].texts[0]
-    with pytest.raises(ValueError, match=r"ensemble of review must be one of \['equal', 'dynamic'\]; got 'best'"):
-        review(walk, "never.html", ensemble="best")
+    assert "dynamic" in said(walk, rival="dynamic")[0].texts[0]
+    with pytest.raises(
+        ValueError, match=r"rival of review must be one of the ensembles \['equal', 'dynamic'\]; got 'best'"
+    ):
+        review(walk, "never.html", rival="best")
 
 
 @pytest.mark.parametrize(("loss", "is_known"), [(AbsoluteLoss(), True), (HuberLoss(0.01), False)])
@@ -461,8 +463,8 @@ def test_what_cannot_be_reviewed_is_refused_in_words(tmp_path):
 
 
 def test_an_ensemble_is_not_chosen_from_a_journal(live, tmp_path):
-    with pytest.raises(ValueError, match="a journal has one only; got 'mix'"):
-        review(live, tmp_path / "x.html", ensemble="mix")
+    with pytest.raises(ValueError, match="a journal has one ensemble; got 'mix'"):
+        review(live, tmp_path / "x.html", rival="mix")
 
 
 def test_without_matplotlib_it_says_what_pictures_need(tmp_path):

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from skensemble import losses
 from skensemble._checks import shown
+from skensemble._judged import BEST, EQUAL, Judged, judged_by_live, judged_by_walk, plain_rivals
 from skensemble.combiners import awake_models, default_loss, over_awake, weighted_mean
-from skensemble.displays._judged import BEST, EQUAL, Judged, judged_by_live, judged_by_walk, plain_rivals
 from skensemble.evaluation import Change, WalkForward, change_interval
 from skensemble.live import Health, LiveEnsemble
 from skensemble.performance import effective_number, performance_figures, wilson_interval
@@ -275,7 +275,7 @@ def _wrong(targets: Array, predictions: Array) -> Array:
 # Where it comes from.
 
 
-def read_walk(walk: WalkForward, ensemble: str | None) -> Evidence:
+def read_walk(walk: WalkForward, rival: str | None) -> Evidence:
     """Read a walk forward, as one of its ensembles saw it."""
     known = list(walk.explanations)
     if not known:
@@ -283,9 +283,9 @@ def read_walk(walk: WalkForward, ensemble: str | None) -> Evidence:
             f"review needs an ensemble among the rivals of the walk forward; got {shown(list(walk.rivals))}. report() "
             f"compares plain estimators."
         )
-    if ensemble is not None and ensemble not in known:
-        raise ValueError(f"ensemble of review must be one of {shown(known)}; got {shown(ensemble)}.")
-    judged = judged_by_walk(walk, ensemble, "review")
+    if rival is not None and rival not in known:
+        raise ValueError(f"rival of review must be one of the ensembles {shown(known)}; got {shown(rival)}.")
+    judged = judged_by_walk(walk, rival, "review")
     own = {judged.who, *plain_rivals(walk, judged.who).values()}
     counted = walk.sample_weight > 0
     first = walk.rivals[0]

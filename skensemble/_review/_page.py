@@ -31,8 +31,8 @@ class Picture(NamedTuple):
     ----------
     title : str
         What it shows.
-    about : str
-        What is seen in it, for somebody who sees it and for somebody who does not.
+    seen : str
+        What is drawn, for somebody who does not see it.
     source : str
         The picture itself, as a ``data:`` address.
     width, height : int
@@ -40,7 +40,7 @@ class Picture(NamedTuple):
     """
 
     title: str
-    about: str
+    seen: str
     source: str
     width: int
     height: int
@@ -264,9 +264,9 @@ def _shown(pictures: Sequence[Picture] | None) -> list[Markup]:
         element(
             "figure",
             scrollable(
-                element("img", src=each.source, alt=each.about, width=each.width, height=each.height), each.title
+                element("img", src=each.source, alt=each.seen, width=each.width, height=each.height), each.title
             ),
-            element("figcaption", element("strong", f"{each.title}. "), each.about),
+            element("figcaption", each.title),
         )
         for each in pictures
     ]

@@ -20,7 +20,7 @@ __all__ = ["review"]
 
 
 def review(
-    result_or_live: WalkForward | LiveEnsemble, path: Any, *, title: str | None = None, ensemble: str | None = None
+    result_or_live: WalkForward | LiveEnsemble, path: Any, *, title: str | None = None, rival: str | None = None
 ) -> Path:
     """Write a page that says what came of an ensemble, the verdict first and in plain words.
 
@@ -37,7 +37,7 @@ def review(
         The file, replaced as a whole or not at all.
     title : str, default=None
         Heading of the page. The default (``None``) names the ensemble.
-    ensemble : str, default=None
+    rival : str, default=None
         Which ensemble of a walk forward. The default (``None``) is the first, which was not chosen by its result; the
         others stand in the tables.
 
@@ -81,20 +81,18 @@ def review(
     True
     """
     where = Path(os.fsdecode(path))
-    evidence = _read(result_or_live, ensemble)
+    evidence = _read(result_or_live, rival)
     heading = f"Review of {label(evidence.judged.who)}" if title is None else str(title)
     content = written(heading, evidence, headline(evidence), answers(evidence), pictures_of(result_or_live, evidence))
     write_whole(where, content.encode("utf-8"))
     return where
 
 
-def _read(given: Any, ensemble: str | None) -> Evidence:
+def _read(given: Any, rival: str | None) -> Evidence:
     if isinstance(given, WalkForward):
-        return read_walk(given, ensemble)
+        return read_walk(given, rival)
     if isinstance(given, LiveEnsemble):
-        if ensemble is not None:
-            raise ValueError(
-                f"ensemble of review is for a walk forward, a journal has one only; got {shown(ensemble)}."
-            )
+        if rival is not None:
+            raise ValueError(f"rival of review is for a walk forward, a journal has one ensemble; got {shown(rival)}.")
         return read_live(given)
     raise ValueError(f"review takes what walk_forward returned, or a LiveEnsemble; got {shown(given)}.")

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skensemble._judged import EQUAL
 from skensemble._review._evidence import FEWEST, Comparison, Evidence, Rate
 from skensemble._texts import count, label, listed, number, percent
-from skensemble.displays._judged import EQUAL
 
 __all__ = ["Answer", "Headline", "answers", "headline", "reading_of_removal", "rows_of"]
 
@@ -386,14 +386,15 @@ def _sureness(evidence: Evidence) -> list[str]:
 
 def _sharpness(evidence: Evidence, right: NDArray[np.bool_], rows: NDArray[np.bool_]) -> list[str]:
     """Whether it is right more often where it says so."""
-    stated = evidence.stated
-    heard = rows & (evidence.weight > 0)
-    low, high = np.quantile(stated[heard], [1 / 3, 2 / 3])
-    if high - low < _FLAT:
-        return ["Its confidence hardly differs from row to row, so it cannot tell good rows from bad ones."]
-    (sure, top), (unsure, bottom) = (
-        evidence.reliability(right, part) for part in (rows & (stated > high), rows & (stated <= low))
+    heard = np.flatnonzero(rows & (evidence.weight > 0))
+    order = heard[np.argsort(evidence.stated[heard], kind="stable")]
+    third = len(order) // 3
+    (unsure, bottom), (sure, top) = (
+        evidence.reliability(right, np.isin(np.arange(len(rows)), part))
+        for part in (order[:third], order[len(order) - third :])
     )
+    if sure - unsure < _FLAT:
+        return ["Its confidence hardly differs from row to row, so it cannot tell good rows from bad ones."]
     if not (top.is_known and bottom.is_known):
         return []
     text = (

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from skensemble._checks import shown
-from skensemble.displays._judged import (
+from skensemble._judged import (
     BEST,
     EQUAL,
     Judged,
