@@ -11,8 +11,9 @@ def inline(writer, node):
 
 
 def display(writer, node):
-    """Write a formula that stands by itself; a wide one scrolls, so that the page does not."""
-    writer.body.append(f'<div class="formula">{convert(node.astext(), display="block")}</div>\n')
+    """Write a formula that stands by itself, or several; a wide one scrolls, so that the page does not."""
+    formulas = "".join(convert(formula, display="block") for formula in node.astext().split("\n\n"))
+    writer.body.append(f'<div class="formula">{formulas}</div>\n')
     raise nodes.SkipNode
 
 
