@@ -2,17 +2,26 @@
 
 from docutils import nodes
 from latex2mathml.converter import convert
+from sphinx.util import logging
+
+
+def mathml(formula, display, node):
+    """Translate a formula; a command that the translation does not know would stand there as it is."""
+    translated = convert(formula, display=display)
+    if "\\" in translated:
+        logging.getLogger(__name__).warning("there is no MathML for a part of %s", formula, location=node)
+    return translated
 
 
 def inline(writer, node):
     """Write a formula that stands in a line."""
-    writer.body.append(convert(node.astext()))
+    writer.body.append(mathml(node.astext(), "inline", node))
     raise nodes.SkipNode
 
 
 def display(writer, node):
     """Write a formula that stands by itself, or several; a wide one scrolls, so that the page does not."""
-    formulas = "".join(convert(formula, display="block") for formula in node.astext().split("\n\n"))
+    formulas = "".join(mathml(formula, "block", node) for formula in node.astext().split("\n\n"))
     writer.body.append(f'<div class="formula">{formulas}</div>\n')
     raise nodes.SkipNode
 
