@@ -148,7 +148,7 @@ def story_frame(journal: Journal, layouts: Mapping[int, Layout]) -> pd.DataFrame
         said = [Said(*row[:n]) for row in rows]
         times = [row.at for row in said]
         (explained,) = said_before(said, layouts, times)
-        y, loss, won, profit, late = zip(*(row[n:] for row in rows), strict=True)
+        y, loss, won, profit, late, heard = zip(*(row[n:] for row in rows), strict=True)
         parts.append(
             pd.DataFrame(
                 {
@@ -165,6 +165,8 @@ def story_frame(journal: Journal, layouts: Mapping[int, Layout]) -> pd.DataFrame
                     "won": np.array(won, dtype=float),
                     "profit_bps": np.array(profit, dtype=float),
                     "late": np.array(late, dtype=int) > 0,
+                    "made": in_kind([row.made for row in said], None).tz_localize("UTC"),
+                    "heard": pd.to_datetime(pd.Series(heard, dtype="Int64"), unit="ns", utc=True),
                 }
             )
         )
@@ -185,4 +187,6 @@ _COLUMNS = (
     "won",
     "profit_bps",
     "late",
+    "made",
+    "heard",
 )
