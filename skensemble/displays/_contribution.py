@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from skensemble._checks import check_number, shown
-from skensemble.displays._judged import explained, judged_by_live, judged_by_walk
+from skensemble._judged import explained, judged_by_live, judged_by_walk
 from skensemble.displays._style import COLOURS, panels, show_legend, show_title
 from skensemble.explanation import Explanation
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from skensemble._checks import shown
-from skensemble.displays._judged import (
+from skensemble._judged import (
     BEST,
     EQUAL,
     Judged,
@@ -19,8 +19,8 @@ from skensemble.displays._judged import (
     plain_rivals,
 )
 from skensemble.displays._style import (
-    LINES,
     LINE_COLOURS,
+    LINES,
     axis_of,
     draw_bands,
     height_of_legend,

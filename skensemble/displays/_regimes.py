@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from skensemble._checks import shown
-from skensemble.displays._judged import explained, judged_by_live, judged_by_walk, likeliest
+from skensemble._judged import explained, judged_by_live, judged_by_walk, likeliest
 from skensemble.displays._style import (
     axis_of,
     draw_bands,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skensemble.displays._judged import Judged, ensemble_of, judged_by_live, judged_by_walk
+from skensemble._judged import Judged, ensemble_of, judged_by_live, judged_by_walk
 from skensemble.displays._style import COLOURS, FEW, panels, show_legend, show_title
 from skensemble.performance import wilson_interval
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from skensemble.displays._judged import Judged, judged_by_estimator, judged_by_live, judged_by_walk, likeliest
+from skensemble._judged import Judged, judged_by_estimator, judged_by_live, judged_by_walk, likeliest
 from skensemble.displays._style import (
     COLOURS,
     HATCHES,
