@@ -121,7 +121,7 @@ feature_names_in_ : ndarray of shape (n_features,)
     Names of the columns, where X was a frame with names of type str.
 """
 
-_IMPORTANCES = """feature_importances_ : ndarray of shape (n_features_in_,)
+_IMPORTANCES = """feature_importances_ : ndarray of shape (n_features,)
     Share of each column in all that the splits have gained; all zero where there was nothing to learn.
 """
 

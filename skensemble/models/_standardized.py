@@ -49,7 +49,7 @@ feature_names_in_ : ndarray of shape (n_features,)
     Names of the columns, where X was a frame with names of type str.
 """
 
-_IMPORTANCES = """feature_importances_ : ndarray of shape (n_features_in_,)
+_IMPORTANCES = """feature_importances_ : ndarray of shape (n_features,)
     Absolute coefficients of the standardised columns, added up over classes and over the indicators of a category.
 """
 
