@@ -7,9 +7,12 @@ from sphinx.util import logging
 
 def mathml(formula, display, node):
     """Translate a formula; a command that the translation does not know would stand there as it is."""
-    translated = convert(formula, display=display)
+    try:
+        translated = convert(formula, display=display)
+    except Exception:
+        translated = "\\"
     if "\\" in translated:
-        logging.getLogger(__name__).warning("there is no MathML for a part of %s", formula, location=node)
+        logging.getLogger(__name__).warning("no MathML can be made of %s", formula, location=node)
     return translated
 
 
@@ -21,7 +24,7 @@ def inline(writer, node):
 
 def display(writer, node):
     """Write a formula that stands by itself, or several; a wide one scrolls, so that the page does not."""
-    formulas = "".join(mathml(formula, "block", node) for formula in node.astext().split("\n\n"))
+    formulas = "".join(mathml(formula, "block", node) for formula in node.astext().strip().split("\n\n"))
     writer.body.append(f'<div class="formula">{formulas}</div>\n')
     raise nodes.SkipNode
 
