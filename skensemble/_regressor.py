@@ -105,6 +105,7 @@ class RegimeAwareEnsembleRegressor(RegressorMixin, RegimeAwareEnsemble):
         on_error: str = "warn",
         random_state: Any = None,
         n_jobs: int | None = None,
+        verbose: int = 0,
     ) -> None:
         super().__init__(
             estimators,
@@ -123,6 +124,7 @@ class RegimeAwareEnsembleRegressor(RegressorMixin, RegimeAwareEnsemble):
             on_error=on_error,
             random_state=random_state,
             n_jobs=n_jobs,
+            verbose=verbose,
         )
         self.outcome = outcome
 

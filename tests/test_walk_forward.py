@@ -30,7 +30,6 @@ from skensemble import (
     RegimeAwareEnsembleRegressor,
     walk_forward,
 )
-from skensemble._compat import CallbackSupport
 from skensemble.evaluation import change_interval
 from skensemble.evaluation._schedule import make_schedule
 from skensemble.losses import AbsoluteLoss
@@ -616,40 +615,6 @@ def test_side_by_side_is_one_after_the_other():
     rivals = {f"depth {depth}": DecisionTreeRegressor(max_depth=depth, random_state=0) for depth in (1, 2, 3)}
     one, two = (walk_forward(rivals, X, y, initial=INITIAL, refit_every=10, n_jobs=n_jobs) for n_jobs in (1, 2))
     pd.testing.assert_frame_equal(one.predictions, two.predictions, check_exact=True)
-
-
-@pytest.mark.skipif(not hasattr(CallbackSupport, "set_callbacks"), reason="scikit-learn 1.9 has callbacks")
-def test_callbacks_hear_of_every_training():
-    class Listener:
-        heard: list
-
-        def __init__(self):
-            self.heard = []
-
-        def setup(self, estimator, context):
-            self.heard.append("setup")
-
-        def teardown(self, estimator, context):
-            self.heard.append("teardown")
-
-        def on_fit_task_begin(self, estimator, context):
-            self.heard.append(("begin", context.task_name))
-
-        def on_fit_task_end(self, estimator, context):
-            self.heard.append(("end", context.task_name))
-
-    listener = Listener()
-    X, y, _ = made()
-    rivals = {"it": ensemble(), "line": LinearRegression()}
-    walk = walk_forward(rivals, X, y, initial=INITIAL, refit_every=40, callbacks=[listener])
-    assert listener.heard[0] == "setup"
-    assert listener.heard[-1] == "teardown"
-    for when in ("begin", "end"):
-        names = [event[1] for event in listener.heard if event[0] == when]
-        assert names.count("it") == names.count("line") == 1
-        assert names.count("period 0") == names.count("period 1") == 2
-    silent = walk_forward(rivals, X, y, initial=INITIAL, refit_every=40)
-    pd.testing.assert_frame_equal(walk.predictions, silent.predictions, check_exact=True)
 
 
 # Tables.
