@@ -13,9 +13,14 @@ from skensemble.datasets import load_sp500
 
 X, y, regimes = load_sp500("volatility")
 ensemble = RegimeAwareEnsembleRegressor(
-    ["lightgbm", "extra_trees", "linear"], combiner="dynamic", label_horizon=5, random_state=0
+    ["lightgbm", "extra_trees", "linear"],
+    combiner="dynamic",
+    label_horizon=5,
+    random_state=0,
 )
-ensemble = ensemble.fit(X["2004":"2010"], y["2004":"2010"], regimes=regimes["2004":"2010"])
+ensemble = ensemble.fit(
+    X["2004":"2010"], y["2004":"2010"], regimes=regimes["2004":"2010"]
+)
 
 # %%
 # 3 January 2011, a quiet Monday. The question: how much will the index move in the next five days, as volatility of a
@@ -28,7 +33,10 @@ said
 # %%
 # Contributions add up to the prediction, to the last digits. The interval should hold the outcome nine times in ten.
 
-print("sum of contributions:", round(float((said.baseline + said.contributions.sum(axis=1)).item()), 6))
+print(
+    "sum of contributions:",
+    round(float((said.baseline + said.contributions.sum(axis=1)).item()), 6),
+)
 print("prediction:          ", round(float(said.prediction[0]), 6))
 print("90 % interval:       ", said.interval(0.9)[0].round(3))
 print("what came true:      ", round(float(y[day].iloc[0]), 3))
@@ -38,4 +46,6 @@ print("what came true:      ", round(float(y[day].iloc[0]), 3))
 
 from skensemble.displays import ContributionDisplay
 
-display = ContributionDisplay.from_estimator(ensemble, X.loc[day], regimes=regimes[day]).plot()
+display = ContributionDisplay.from_estimator(
+    ensemble, X.loc[day], regimes=regimes[day]
+).plot()

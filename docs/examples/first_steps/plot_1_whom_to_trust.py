@@ -16,14 +16,23 @@ from skensemble.datasets import load_sp500
 X, y, regimes = load_sp500("volatility")
 X, y, regimes = X["2004":"2010"], y["2004":"2010"], regimes["2004":"2010"]
 ensemble = RegimeAwareEnsembleRegressor(
-    ["lightgbm", "extra_trees", "linear"], combiner="dynamic", label_horizon=5, random_state=0
+    ["lightgbm", "extra_trees", "linear"],
+    combiner="dynamic",
+    label_horizon=5,
+    random_state=0,
 )
 
 # %%
 # ``walk_forward`` lives through the days: predict, wait for the outcome, take it back, train anew every January.
 
 walk = walk_forward(
-    {"ensemble": ensemble}, X, y, regimes=regimes, initial="2007-01-01", refit_every="YS", outcome_delay=5
+    {"ensemble": ensemble},
+    X,
+    y,
+    regimes=regimes,
+    initial="2007-01-01",
+    refit_every="YS",
+    outcome_delay=5,
 )
 walk
 
