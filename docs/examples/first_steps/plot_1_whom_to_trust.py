@@ -16,10 +16,7 @@ from skensemble.datasets import load_sp500
 X, y, regimes = load_sp500("volatility")
 X, y, regimes = X["2004":"2010"], y["2004":"2010"], regimes["2004":"2010"]
 ensemble = RegimeAwareEnsembleRegressor(
-    ["lightgbm", "extra_trees", "linear"],
-    combiner="dynamic",
-    label_horizon=5,
-    random_state=0,
+    ["lightgbm", "extra_trees", "linear"], combiner="dynamic", label_horizon=5, random_state=0
 )
 
 # %%

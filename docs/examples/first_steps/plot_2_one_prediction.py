@@ -13,14 +13,9 @@ from skensemble.datasets import load_sp500
 
 X, y, regimes = load_sp500("volatility")
 ensemble = RegimeAwareEnsembleRegressor(
-    ["lightgbm", "extra_trees", "linear"],
-    combiner="dynamic",
-    label_horizon=5,
-    random_state=0,
+    ["lightgbm", "extra_trees", "linear"], combiner="dynamic", label_horizon=5, random_state=0
 )
-ensemble = ensemble.fit(
-    X["2004":"2010"], y["2004":"2010"], regimes=regimes["2004":"2010"]
-)
+ensemble = ensemble.fit(X["2004":"2010"], y["2004":"2010"], regimes=regimes["2004":"2010"])
 
 # %%
 # 3 January 2011, a quiet Monday. The question: how much will the index move in the next five days, as volatility of a
@@ -46,6 +41,4 @@ print("what came true:      ", round(float(y[day].iloc[0]), 3))
 
 from skensemble.displays import ContributionDisplay
 
-display = ContributionDisplay.from_estimator(
-    ensemble, X.loc[day], regimes=regimes[day]
-).plot()
+display = ContributionDisplay.from_estimator(ensemble, X.loc[day], regimes=regimes[day]).plot()

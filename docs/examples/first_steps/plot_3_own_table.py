@@ -14,10 +14,7 @@ import io
 from skensemble.datasets import load_sp500_prices
 
 exported = (
-    load_sp500_prices()["2004":"2010"]
-    .iloc[::-1]
-    .rename(columns=str.title)
-    .rename_axis("Date")
+    load_sp500_prices()["2004":"2010"].iloc[::-1].rename(columns=str.title).rename_axis("Date")
 )
 exported.iloc[700, 3] = float("nan")
 file = io.StringIO(exported.iloc[[0, *range(len(exported))]].to_csv())
@@ -75,9 +72,7 @@ ensemble = RegimeAwareEnsembleRegressor(
     regime_detector=VolatilityRegimes("return_1"),
     random_state=0,
 )
-walk = walk_forward(
-    {"ensemble": ensemble}, X, y, initial=500, refit_every="YS", outcome_delay=5
-)
+walk = walk_forward({"ensemble": ensemble}, X, y, initial=500, refit_every="YS", outcome_delay=5)
 
 # %%
 # The picture.

@@ -30,10 +30,7 @@ low = backward(prices)[:"2008"].median()
 following = prices["close"].pct_change().shift(-1)
 profits = {
     name: following.where(volatility(prices) < low, 0.0)["2009":].iloc[:-1]
-    for name, volatility in {
-        "centred (looks ahead)": centred,
-        "backward": backward,
-    }.items()
+    for name, volatility in {"centred (looks ahead)": centred, "backward": backward}.items()
 }
 profits["always long"] = following["2009":].iloc[:-1]
 
@@ -55,13 +52,10 @@ for (name, daily), colour, line in zip(
         label=f"{name}: Sharpe ratio {sharpe:.2f}",
     )
 ax.set(
-    ylabel="profit so far, % of the stake",
-    xlabel="year",
-    xlim=(daily.index[0], daily.index[-1]),
+    ylabel="profit so far, % of the stake", xlabel="year", xlim=(daily.index[0], daily.index[-1])
 )
 ax.set_title(
-    f"S&P 500, long while volatility is low (n = {len(daily):,} days, without costs)",
-    loc="left",
+    f"S&P 500, long while volatility is low (n = {len(daily):,} days, without costs)", loc="left"
 )
 ax.legend(frameon=False)
 

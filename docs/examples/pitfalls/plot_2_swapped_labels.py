@@ -39,10 +39,7 @@ def labels(seed, ordered):
 
 
 pd.DataFrame(
-    {
-        f"seed {seed}": [labels(seed, ordered)[800] for ordered in (False, True)]
-        for seed in seeds
-    },
+    {f"seed {seed}": [labels(seed, ordered)[800] for ordered in (False, True)] for seed in seeds},
     index=["KMeans", "OrderedRegimes(KMeans)"],
 )
 
@@ -53,9 +50,7 @@ losses = {}
 for name, ordered in {"KMeans": False, "OrderedRegimes(KMeans)": True}.items():
     ensemble = RegimeAwareEnsembleRegressor(["linear", "extra_trees"], random_state=0)
     ensemble = ensemble.fit(X[then], y[then], regimes=labels(0, ordered)[then])
-    said = [
-        ensemble.predict(X[now], regimes=labels(seed, ordered)[now]) for seed in seeds
-    ]
+    said = [ensemble.predict(X[now], regimes=labels(seed, ordered)[now]) for seed in seeds]
     losses[name] = [float(((each - y[now]) ** 2).mean()) for each in said]
 without = float(((ensemble.predict(X[now]) - y[now]) ** 2).mean())
 
@@ -67,20 +62,10 @@ import matplotlib.pyplot as plt
 fig, ax = plt.subplots(figsize=(9, 3.6), layout="constrained")
 at = np.arange(len(seeds))
 ax.bar(
-    at - 0.2,
-    losses["KMeans"],
-    0.4,
-    color="#D55E00",
-    hatch="///",
-    edgecolor="white",
-    label="KMeans",
+    at - 0.2, losses["KMeans"], 0.4, color="#D55E00", hatch="///", edgecolor="white", label="KMeans"
 )
 ax.bar(
-    at + 0.2,
-    losses["OrderedRegimes(KMeans)"],
-    0.4,
-    color="#0072B2",
-    label="OrderedRegimes(KMeans)",
+    at + 0.2, losses["OrderedRegimes(KMeans)"], 0.4, color="#0072B2", label="OrderedRegimes(KMeans)"
 )
 ax.axhline(without, color="black", ls="--", label="pooled weights")
 ax.set(
@@ -89,10 +74,7 @@ ax.set(
     xlabel="the fit that today's labels come from",
 )
 ax.set(ylabel="squared error")
-ax.set_title(
-    "Labels of the training from seed 0, of today from another fit (n = 400)",
-    loc="left",
-)
+ax.set_title("Labels of the training from seed 0, of today from another fit (n = 400)", loc="left")
 ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 
 # %%

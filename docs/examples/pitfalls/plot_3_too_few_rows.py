@@ -31,18 +31,10 @@ for seed in range(40):
             voting = WeightedVoting(shrinkage=shrinkage)
             voting.fit(stream.predictions[past], stream.targets[past], rare[past])
             own = np.mean(
-                (
-                    voting.combine(stream.predictions[later], tested)
-                    - stream.targets[later]
-                )
-                ** 2
+                (voting.combine(stream.predictions[later], tested) - stream.targets[later]) ** 2
             )
             pool = np.mean(
-                (
-                    voting.combine(stream.predictions[later], 0 * tested)
-                    - stream.targets[later]
-                )
-                ** 2
+                (voting.combine(stream.predictions[later], 0 * tested) - stream.targets[later]) ** 2
             )
             extra[name][seed, column] = 100 * (own / pool - 1)
 
@@ -56,21 +48,14 @@ for (name, cost), colour, line in zip(
     extra.items(), ["#D55E00", "#0072B2"], ["--", "-"], strict=True
 ):
     middle, error = cost.mean(axis=0), 1.96 * cost.std(axis=0) / np.sqrt(len(cost))
-    ax.errorbar(
-        counts, middle, error, color=colour, ls=line, marker="o", capsize=3, label=name
-    )
+    ax.errorbar(counts, middle, error, color=colour, ls=line, marker="o", capsize=3, label=name)
 ax.axhline(0, color="#777777", lw=1)
 ax.set(
-    xscale="log",
-    xticks=counts,
-    xticklabels=counts,
-    xlabel="rows of the rare regime in training",
+    xscale="log", xticks=counts, xticklabels=counts, xlabel="rows of the rare regime in training"
 )
 ax.minorticks_off()
 ax.set(ylabel="more loss than pooled weights, %")
-ax.set_title(
-    "A regime that tells nothing (mean of 40 streams, 95 % intervals)", loc="left"
-)
+ax.set_title("A regime that tells nothing (mean of 40 streams, 95 % intervals)", loc="left")
 ax.legend(frameon=False)
 
 # %%
@@ -84,9 +69,6 @@ from skensemble import walk_forward
 rng = np.random.default_rng(0)
 y = rng.standard_normal(212)
 regimes = np.array(["CALM"] * 200 + ["PANIC"] * 12)
-rivals = {
-    "zero": DummyRegressor(strategy="constant", constant=0.0),
-    "mean": DummyRegressor(),
-}
+rivals = {"zero": DummyRegressor(strategy="constant", constant=0.0), "mean": DummyRegressor()}
 walk = walk_forward(rivals, np.zeros((212, 1)), y, initial=100, regimes=regimes)
 walk.report().query("rival == 'mean'")[["regime", "n", "loss", "verdict"]].round(3)

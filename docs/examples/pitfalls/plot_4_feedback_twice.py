@@ -34,9 +34,7 @@ for times in (1, 2, 5, 10):
     frame = ensemble.ledger_.frame().query(
         "performer == 'ensemble' and regime == 'pooled' and window == 'lifetime'"
     )
-    rows[times] = frame.iloc[0][
-        ["n", "win_rate", "win_rate_low", "win_rate_high"]
-    ].astype(float)
+    rows[times] = frame.iloc[0][["n", "win_rate", "win_rate_low", "win_rate_high"]].astype(float)
 record = pd.DataFrame(rows).T.rename_axis("handed back")
 record.round(3)
 
@@ -51,16 +49,10 @@ low, high = (
     record["win_rate"] - record["win_rate_low"],
     record["win_rate_high"] - record["win_rate"],
 )
-ax.errorbar(
-    record["win_rate"], at, xerr=[low, high], fmt="o", color="#0072B2", capsize=4
-)
+ax.errorbar(record["win_rate"], at, xerr=[low, high], fmt="o", color="#0072B2", capsize=4)
 ax.axvline(0.5, color="#777777", lw=1)
 labels = [f"{times}×  (n = {n:,.0f})" for times, n in record["n"].items()]
-ax.set(
-    yticks=at,
-    yticklabels=labels,
-    xlabel="win rate of the ensemble, with its 95 % interval",
-)
+ax.set(yticks=at, yticklabels=labels, xlabel="win rate of the ensemble, with its 95 % interval")
 ax.invert_yaxis()
 ax.set_title("The same 251 outcomes, handed back again and again", loc="left")
 

@@ -28,11 +28,7 @@ import matplotlib.pyplot as plt
 fig, ax = plt.subplots(figsize=(9, 3.6), layout="constrained")
 for number, (train, test) in enumerate(folds):
     ax.barh(
-        number,
-        len(train),
-        left=train[0],
-        color="#0072B2",
-        label="learn" if not number else None,
+        number, len(train), left=train[0], color="#0072B2", label="learn" if not number else None
     )
     ax.barh(
         number,
@@ -43,13 +39,7 @@ for number, (train, test) in enumerate(folds):
         hatch="////",
         label="left out: outcome not known yet" if not number else None,
     )
-    ax.barh(
-        number,
-        len(test),
-        left=test[0],
-        color="#E69F00",
-        label="judge" if not number else None,
-    )
+    ax.barh(number, len(test), left=test[0], color="#E69F00", label="judge" if not number else None)
 ax.invert_yaxis()
 ax.set(xlabel="day", ylabel="fold", xlim=(0, 120), yticks=range(5))
 ax.set_title("Forward folds of 120 days, outcomes known after 10", loc="left")

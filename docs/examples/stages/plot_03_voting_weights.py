@@ -52,14 +52,10 @@ nowhere = np.zeros((n // 2, 0))
 weights, losses = {}, {}
 for weighting in weightings:
     name = type(weighting).__name__
-    voting = WeightedVoting(weighting).fit(
-        predictions[: n // 2], targets[: n // 2], nowhere
-    )
+    voting = WeightedVoting(weighting).fit(predictions[: n // 2], targets[: n // 2], nowhere)
     weights[name] = voting.regime_weights_[0]
     losses[name] = float(
-        np.mean(
-            (voting.combine(predictions[n // 2 :], nowhere) - targets[n // 2 :]) ** 2
-        )
+        np.mean((voting.combine(predictions[n // 2 :], nowhere) - targets[n // 2 :]) ** 2)
     )
 weights = pd.DataFrame(weights, index=list(said)).T
 
@@ -72,10 +68,7 @@ import matplotlib.pyplot as plt
 fig, ax = plt.subplots(figsize=(9, 3.8), layout="constrained")
 left = np.zeros(len(weights))
 for name, colour, hatch in zip(
-    weights,
-    ["#0072B2", "#56B4E9", "#E69F00", "#999999"],
-    ["", "///", "...", "xxx"],
-    strict=True,
+    weights, ["#0072B2", "#56B4E9", "#E69F00", "#999999"], ["", "///", "...", "xxx"], strict=True
 ):
     ax.barh(
         weights.index,
@@ -91,9 +84,7 @@ for place, name in enumerate(weights.index):
     ax.text(1.02, place, f"loss {losses[name]:.3f}", va="center")
 ax.invert_yaxis()
 ax.set(xlabel="weight", xlim=(0, 1.16), xticks=np.linspace(0, 1, 6))
-ax.set_title(
-    "Six weightings, the same errors (loss on later rows, n = 300)", loc="left"
-)
+ax.set_title("Six weightings, the same errors (loss on later rows, n = 300)", loc="left")
 ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.16), ncols=4, frameon=False)
 
 # %%

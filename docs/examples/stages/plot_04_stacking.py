@@ -40,9 +40,7 @@ import matplotlib.pyplot as plt
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 left.plot(noises, total, "o-", color="#0072B2", label="Stacking")
-left.plot(
-    noises, 1 / (1 + noises**2 / 3), "--", color="black", label="the best possible"
-)
+left.plot(noises, 1 / (1 + noises**2 / 3), "--", color="black", label="the best possible")
 left.axhline(1, color="#E69F00", ls=":", label="any weighted mean")
 left.set(
     xlabel="noise of each model, in deviations of the signal",
@@ -51,9 +49,7 @@ left.set(
 )
 left.set_title("How much is repeated", loc="left")
 left.legend(frameon=False)
-right.plot(
-    noises, loss["WeightedVoting"], "s:", color="#E69F00", label="WeightedVoting"
-)
+right.plot(noises, loss["WeightedVoting"], "s:", color="#E69F00", label="WeightedVoting")
 right.plot(noises, loss["Stacking"], "o-", color="#0072B2", label="Stacking")
 right.axhline(1.25, color="#777777", lw=1, label="always saying 0")
 right.set(

@@ -29,9 +29,7 @@ start = slice(0, 50)
 weights, errors = {}, {}
 for name, combiner in combiners.items():
     combiner.fit(stream.predictions[start], stream.targets[start], nowhere[start])
-    combined, moved = combiner.follow(
-        stream.predictions[50:], stream.targets[50:], nowhere[50:]
-    )
+    combined, moved = combiner.follow(stream.predictions[50:], stream.targets[50:], nowhere[50:])
     weights[name] = moved[:, 0]
     errors[name] = (combined - stream.targets[50:])[:, 0] ** 2
 
@@ -46,9 +44,7 @@ for (name, weight), colour, line in zip(
     weights.items(), ["#E69F00", "#009E73", "#0072B2"], [":", "--", "-"], strict=True
 ):
     after = errors[name][950:1150].mean()
-    ax.plot(
-        rows, weight, color=colour, ls=line, label=f"{name}: squared error {after:.2f}"
-    )
+    ax.plot(rows, weight, color=colour, ls=line, label=f"{name}: squared error {after:.2f}")
 ax.axvline(1000, color="black", lw=1)
 ax.annotate("it breaks", (1000, 0.95), xytext=(8, 0), textcoords="offset points")
 ax.set(xlabel="row", ylabel="weight of the broken model", xlim=(50, 2000), ylim=(0, 1))

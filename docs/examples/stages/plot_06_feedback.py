@@ -15,10 +15,7 @@ from skensemble.datasets import load_sp500
 X, y, regimes = load_sp500("return")
 then, now = slice("2000", "2007"), slice("2008", "2009")
 ensemble = RegimeAwareEnsembleRegressor(
-    ["lightgbm", "extra_trees", "linear"],
-    combiner="dynamic",
-    outcome="return",
-    random_state=0,
+    ["lightgbm", "extra_trees", "linear"], combiner="dynamic", outcome="return", random_state=0
 )
 ensemble = ensemble.fit(X[then], y[then], regimes=regimes[then])
 
@@ -47,10 +44,7 @@ performers = report["performer"].unique()
 for place, (regime, (mark, colour)) in enumerate(marks.items()):
     own = report[report["regime"] == regime].set_index("performer").loc[performers]
     at = np.arange(len(performers)) + 0.18 * (place - 1.5)
-    low, high = (
-        own["win_rate"] - own["win_rate_low"],
-        own["win_rate_high"] - own["win_rate"],
-    )
+    low, high = (own["win_rate"] - own["win_rate_low"], own["win_rate_high"] - own["win_rate"])
     n = int((own["won"] + own["lost"]).max())
     ax.errorbar(
         own["win_rate"],

@@ -19,20 +19,11 @@ X, y, regimes = X["2004":"2009"], y["2004":"2009"], regimes["2004":"2009"]
 rivals = {
     "one LightGBM": LGBMRegressor(n_jobs=1, verbose=-1),
     "ensemble": RegimeAwareEnsembleRegressor(
-        ["lightgbm", "extra_trees", "linear"],
-        combiner="dynamic",
-        label_horizon=5,
-        random_state=0,
+        ["lightgbm", "extra_trees", "linear"], combiner="dynamic", label_horizon=5, random_state=0
     ),
 }
 walk = walk_forward(
-    rivals,
-    X,
-    y,
-    regimes=regimes,
-    initial="2007-01-01",
-    refit_every="YS",
-    outcome_delay=5,
+    rivals, X, y, regimes=regimes, initial="2007-01-01", refit_every="YS", outcome_delay=5
 )
 walk
 
@@ -49,6 +40,4 @@ display = CumulativeLossDisplay.from_walk_forward(
 # By regime, with the interval of the difference (a bootstrap of whole blocks, since bad days come in clusters):
 
 report = walk.report().query("rival == 'ensemble'")
-report[["regime", "n", "loss", "change", "change_low", "change_high", "verdict"]].round(
-    3
-)
+report[["regime", "n", "loss", "change", "change_low", "change_high", "verdict"]].round(3)

@@ -26,9 +26,7 @@ folder = tempfile.TemporaryDirectory()
 orderly = LiveEnsemble(ensemble, Path(folder.name) / "orderly.db", synchronous="normal")
 untidy = LiveEnsemble(ensemble, Path(folder.name) / "untidy.db", synchronous="normal")
 for live in (orderly, untidy):
-    live.predict(
-        X.loc[days], id=[f"{day:%Y-%m-%d}" for day in days], regimes=regimes[days]
-    )
+    live.predict(X.loc[days], id=[f"{day:%Y-%m-%d}" for day in days], regimes=regimes[days])
 
 # %%
 # The first hears of the outcomes in order. The second hears of them shuffled, of some twice, and is killed in
@@ -46,9 +44,7 @@ for count, place in enumerate([*arrivals, *arrivals[:5]]):
     )
     if count == 30:
         untidy.close()
-        untidy = LiveEnsemble.open(
-            Path(folder.name) / "untidy.db", synchronous="normal"
-        )
+        untidy = LiveEnsemble.open(Path(folder.name) / "untidy.db", synchronous="normal")
 
 # %%
 # On the way they trust differently, since they know different outcomes. At the end they know the same, and the

@@ -19,9 +19,7 @@ X = rng.normal(size=(600, 4))
 X[:, 0] = (1_234_567 + 0.3 * X[:, 0]).round(2)
 y = 3 * (X[:, 0] - 1_234_567) + X[:, 1] * X[:, 2] + 0.3 * rng.normal(size=600)
 ensemble = RegimeAwareEnsembleRegressor(
-    ["xgboost", "lightgbm", "random_forest", "linear"],
-    combiner="dynamic",
-    random_state=0,
+    ["xgboost", "lightgbm", "random_forest", "linear"], combiner="dynamic", random_state=0
 )
 ensemble = ensemble.set_params(
     xgboost__n_estimators=30, lightgbm__n_estimators=30, random_forest__n_estimators=20
@@ -36,9 +34,7 @@ quick
 rows = [X[place : place + 1] for place in range(500, 600)]
 asked = np.array([ensemble.predict(row)[0] for row in rows])
 compiled = np.array([quick.predict(row)[0] for row in rows])
-careless = np.array(
-    [ensemble.predict(row.astype(np.float32).astype(float))[0] for row in rows]
-)
+careless = np.array([ensemble.predict(row.astype(np.float32).astype(float))[0] for row in rows])
 
 # %%
 # How far each is from what the ensemble itself says.
@@ -54,12 +50,7 @@ for name, said, colour, hatch in [
     apart = np.abs(said - asked)
     label = f"{name}: at most {apart.max():.1g}"
     ax.hist(
-        np.maximum(apart, 1.5e-17),
-        bins,
-        color=colour,
-        hatch=hatch,
-        edgecolor="white",
-        label=label,
+        np.maximum(apart, 1.5e-17), bins, color=colour, hatch=hatch, edgecolor="white", label=label
     )
 ax.set(
     xscale="log",
@@ -67,8 +58,7 @@ ax.set(
     ylabel="rows of 100",
 )
 ax.set_title(
-    f"Compiled answers, of predictions from {asked.min():.1f} to {asked.max():.1f}",
-    loc="left",
+    f"Compiled answers, of predictions from {asked.min():.1f} to {asked.max():.1f}", loc="left"
 )
 ax.legend(frameon=False)
 
