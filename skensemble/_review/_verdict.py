@@ -27,6 +27,8 @@ _NEGLIGIBLE = 0.01
 _ALIKE = 0.05
 # A change that is written as 0.0 %.
 _NOTHING = 0.0005
+# So many sentences to a question; the tables have the rest.
+_MOST_SENTENCES = 12
 # A confidence that hardly moves cannot be told apart into low and high.
 _FLAT = 0.02
 
@@ -217,19 +219,25 @@ def _earnings(evidence: Evidence) -> list[str]:
 
 
 def _carriers(evidence: Evidence) -> list[str]:
+    parts = evidence.parts()
+    whole = parts.pop(None)
+    if not parts:
+        sentence = f"No regimes are known. All rows ({rows_of(evidence.n)}): "
+        return [f"{sentence}{_carrier(evidence, whole) if evidence.n >= FEWEST else 'too few rows to tell.'}"]
+    largest = sorted(parts, key=lambda name: -parts[name].sum())[:_MOST_SENTENCES]
     sentences = []
-    for regime, weight in evidence.parts().items():
-        if regime is None and evidence.regimes:
-            continue
-        n = float(weight.sum())
-        where = "All rows" if regime is None else label(regime)
-        if n < FEWEST:
-            sentences.append(f"{where}: too few rows to tell ({rows_of(n)}).")
-            continue
-        sentences.append(f"{where} ({rows_of(n)}): {_carrier(evidence, weight)}")
-    if not evidence.regimes:
-        sentences.insert(0, "No regimes are known, so the models are weighed over all rows.")
-    return sentences
+    for regime, weight in parts.items():
+        if regime in largest:
+            n = float(weight.sum())
+            carrier = _carrier(evidence, weight) if n >= FEWEST else "too few rows to tell."
+            sentences.append(f"{label(regime)} ({rows_of(n)}): {carrier}")
+    left_out = len(parts) - len(sentences)
+    return [*sentences, *([f"{left_out} smaller ones stand in the tables."] if left_out else [])]
+
+
+def _the_first(sentences: list[str]) -> list[str]:
+    left_out = len(sentences) - _MOST_SENTENCES
+    return sentences if left_out <= 0 else [*sentences[:_MOST_SENTENCES], f"{left_out} more stand in the tables."]
 
 
 def _carrier(evidence: Evidence, weight: Array) -> str:
@@ -298,9 +306,13 @@ def _removals(evidence: Evidence) -> list[str]:
         for name in found
         if readings[name] == reading
     ]
+    sentences = _the_first(sentences)
     unclear = [name for name, reading in readings.items() if reading == UNCLEAR]
     if unclear:
-        ends = [f"{name} ({_range(found[name].change.low, found[name].change.high)})" for name in unclear]
+        ends = [
+            f"{name} ({_range(found[name].change.low, found[name].change.high)})" for name in unclear[:_MOST_SENTENCES]
+        ]
+        ends += ["others"] if len(unclear) > _MOST_SENTENCES else []
         sentences.append(
             f"It cannot be told what the loss would be without {_either(ends)}; {_rows(found[unclear[0]])}."
         )
