@@ -1141,10 +1141,13 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         return bool(each) and all(tag.sparse for tag in each), bool(each) and all(tag.allow_nan for tag in each)
 
     def _sk_visual_block_(self) -> Any:
-        parts = [*pairs(self._listed_models()), *self._named_parts().items()]
-        if self.regime_detector is not None:
-            parts.append(("regime_detector", self.regime_detector))
-        return visual_block([name for name, _ in parts], [part for _, part in parts])
+        # As the rows go: regimes, models, and what makes one prediction of theirs; fitted ones where there are such.
+        models, combiner, detector = pairs(self._listed_models()), self._named_parts(), self.regime_detector
+        if hasattr(self, "combiner_"):
+            models = list(zip(self.model_names_, self.estimators_, strict=True))
+            combiner, detector = {"combiner": self.combiner_}, self.regime_detector_
+        regimes = [] if detector is None else [("regime_detector", detector)]
+        return visual_block([stage for stage in (regimes, models, list(combiner.items())) if stage])
 
 
 def _calibrated(combined: Array, calibration: ProbabilityCalibration | None) -> Array:

@@ -13,9 +13,9 @@ ROOT = Path(skensemble.__file__).parent
 
 # What stands on what. An import may stay on its layer or point down; a new module must find its place here.
 LAYERS = {
-    4: {"", "__main__", "_demo", "multi_model", "live", "evaluation"},
+    4: {"", "__main__", "_demo", "_review", "multi_model", "live", "evaluation"},
     3: {"_regressor", "_classifier", "displays"},
-    2: {"_base"},
+    2: {"_base", "_judged"},
     1: {
         "_carry",
         "_certainty",
@@ -34,10 +34,13 @@ LAYERS = {
         "_checks",
         "_compat",
         "_composition",
+        "_files",
+        "_html",
         "_inputs",
         "_progress",
         "_scorer",
         "_softmax",
+        "_texts",
         "datasets",
         "losses",
         "regimes",

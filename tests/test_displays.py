@@ -443,7 +443,7 @@ def test_a_model_that_slept_is_compared_on_the_rows_it_spoke_on():
     # A ledger has no rows to compare on.
     told = RegimePerformanceDisplay._told(frame, "loss", "ensemble", "")
     assert told.frame()["value"].isna().tolist() == [True, False]
-    from skensemble.displays._judged import Judged
+    from skensemble._judged import Judged
     from skensemble.displays._regime_performance import _counted
 
     losses = pd.DataFrame({"m": [2.0, np.nan], "equal weights": [4.0, 100.0]})

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
+from skensemble._judged import Judged, ensemble_of, judged_by_live, judged_by_walk
 from skensemble.combiners import default_loss
-from skensemble.displays._judged import Judged, ensemble_of, judged_by_live, judged_by_walk
 from skensemble.displays._style import FEW, draw_cells, named, panels, show_title
 from skensemble.performance import Ledger
 

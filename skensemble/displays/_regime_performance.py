@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from skensemble._checks import check_choice
-from skensemble.displays._judged import (
+from skensemble._judged import (
     BEST,
     EQUAL,
     Judged,

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from skensemble._checks import shown
-from skensemble.displays._judged import explained, judged_by_live, judged_by_walk, likeliest
+from skensemble._judged import explained, judged_by_live, judged_by_walk, likeliest
 from skensemble.displays._style import (
     axis_of,
     draw_bands,
     height_of_legend,
     lay_time,
     panels,
+    short,
     show_legend,
     show_title,
     span,
@@ -213,7 +214,7 @@ class RegimesDisplay:
         n_stretches = regime[regime != regime.shift()].value_counts()
         for band in bands:
             name = band.get_label()
-            band.set_label(f"{name}: n = {n_rows.get(name, 0):,} in {n_stretches.get(name, 0):,}")
+            band.set_label(f"{short(name)}: n = {n_rows.get(name, 0):,} in {n_stretches.get(name, 0):,}")
         show_title(self.ax_, f"{self.series.name} and its regimes", span(self.series.index))
         show_legend(self.ax_, {"regime: rows in stretches": bands})
         return self

@@ -37,7 +37,6 @@ from skensemble.live._given import (
 from skensemble.live._journal import OUTCOME, TAKEOVER, TRADE, Entry, Journal, JournalError, Said
 from skensemble.live._prediction import Layout, LivePrediction
 from skensemble.live._replay import Event, Replay, Window, arrivals, moved, moving
-from skensemble.live._review import WhatIf, compared, what_if
 from skensemble.live._rows import (
     are_many,
     checked_ids,
@@ -50,6 +49,7 @@ from skensemble.live._rows import (
     unpacked_rows,
 )
 from skensemble.live._views import Health, asleep_share, pending_frame, said_before, story_frame, utc
+from skensemble.live._what_if import WhatIf, compared, what_if
 from skensemble.regimes import remembered
 
 __all__ = ["LiveEnsemble", "StaleWarning", "TakeoverRefusedError"]
