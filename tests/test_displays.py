@@ -184,6 +184,9 @@ def test_drawing_leaves_what_it_shows_and_the_session_as_they_were(display, numb
     apart = Figure()
     shown.plot(apart.subplots())
     assert shown.figure_ is apart
+    part, _ = Figure(layout="constrained").subfigures(1, 2)
+    shown.plot(part.subplots())
+    assert shown.figure_ is part
     assert mine.axes == [other]
 
 
@@ -440,7 +443,7 @@ def test_a_model_that_slept_is_compared_on_the_rows_it_spoke_on():
     # A ledger has no rows to compare on.
     told = RegimePerformanceDisplay._told(frame, "loss", "ensemble", "")
     assert told.frame()["value"].isna().tolist() == [True, False]
-    from skensemble.displays._judged import Judged
+    from skensemble._judged import Judged
     from skensemble.displays._regime_performance import _counted
 
     losses = pd.DataFrame({"m": [2.0, np.nan], "equal weights": [4.0, 100.0]})

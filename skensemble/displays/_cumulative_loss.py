@@ -25,7 +25,9 @@ from skensemble.displays._style import (
     draw_bands,
     height_of_legend,
     lay_time,
+    named,
     panels,
+    short,
     show_legend,
     show_title,
     span,
@@ -158,16 +160,14 @@ class CumulativeLossDisplay:
             If a name is not that of a rival.
         """
         judged = judged_by_walk(walk, rival, cls.__name__)
-        others = tuple(against) if against is not None else (BEST, EQUAL)
-        names = {name: own for name, own in plain_rivals(walk, judged.who).items() if own in walk.losses}
-        unknown = [name for name in others if name not in walk.losses and name not in names]
-        if unknown or isinstance(against, str):
+        called = plain_rivals(walk, judged.who)
+        others = (BEST, EQUAL) if against is None else tuple(against)
+        own = {name: called[name] if name in (BEST, EQUAL) else name for name in others}
+        if isinstance(against, str) or any(name not in walk.losses for name in own.values()):
             raise ValueError(
                 f"against of {cls.__name__}.from_walk_forward must list rivals among {shown(list(walk.rivals))}; got "
                 f"{shown(against)}."
             )
-        own = {name: name if name in walk.losses else names[name] for name in others}
-        own |= {name: names[name] for name in (BEST, EQUAL) if name in others and name in names}
         losses = walk.losses[[judged.who, *own.values()]].set_axis([judged.who, *own], axis=1)
         profits = None
         if walk.profits_bps is not None:
@@ -319,7 +319,7 @@ class CumulativeLossDisplay:
         return self
 
     def _subject(self) -> str:
-        return f"What {self.who} has lost or gained on its rivals"
+        return f"What {named(self.who)} has lost or gained on its rivals"
 
     def _draw_regrets(self, axes: Any) -> None:
         axis = axis_of(self.losses.index)
@@ -330,7 +330,7 @@ class CumulativeLossDisplay:
         handles = []
         for place, (name, values) in enumerate(drawn.items()):
             end = f"{values[-1]:+.1f} %" if in_percent else f"{values[-1]:+.3g}"
-            label = f"{name}: {end}" if len(values) else name
+            label = f"{short(name)}: {end}" if len(values) else short(name)
             handles += _line(axes, axis.x, values, place + 1, label)
         axes.axhline(0, color="black", linewidth=0.8, zorder=1.5)
         unit = "% of its whole loss" if in_percent else self.loss
@@ -344,7 +344,7 @@ class CumulativeLossDisplay:
         handles = []
         for place, name in enumerate(earned.columns):
             values, falls = earned[name].to_numpy() / 100, fallen[name].to_numpy() / 100
-            label = f"{name}: {values[-1]:+.1f} %, fell {-falls.min():.1f} %" if len(values) else str(name)
+            label = f"{short(name)}: {values[-1]:+.1f} %, fell {-falls.min():.1f} %" if len(values) else short(name)
             handles += _line(above, axis.x, values, place, label)
             _line(below, axis.x, falls, place, str(name))
         memberships = self.memberships.groupby(level=0, sort=False).mean() if len(earned) < len(self.losses) else None
@@ -354,7 +354,7 @@ class CumulativeLossDisplay:
             lay_time(axes, axis, labelled=axes is below)
         above.set_ylabel("profit so far\n(% of stake)")
         below.set_ylabel("drawdown\n(% of stake)")
-        show_title(above, f"Profit of {self.who} and its rivals", span(earned.index))
+        show_title(above, f"Profit of {named(self.who)} and its rivals", span(earned.index))
         show_legend(above, {"whose: at the end, deepest fall": handles})
 
 

@@ -5,13 +5,15 @@ The one rule: nothing is told by colour alone. What a colour tells, a hatch, a l
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from skensemble._texts import shortened
 
 __all__ = [
     "COLOURS",
@@ -25,7 +27,10 @@ __all__ = [
     "draw_cells",
     "height_of_legend",
     "lay_time",
+    "likeliest_places",
+    "named",
     "panels",
+    "short",
     "show_legend",
     "show_title",
     "span",
@@ -48,6 +53,8 @@ FEW = 30
 _LIGHTEST, _DARKEST = 0.97, 0.76
 _MOST_SHADES = 4
 _MOST_STRETCHES = 1_000
+# Characters of a name.
+_NAME_WIDTH = 26
 _SMALL = 8.5
 # Smaller texts cannot be read.
 _SMALLEST = 4.0
@@ -77,6 +84,16 @@ def axis_of(index: pd.Index[Any]) -> Axis:
         return Axis(np.asarray(days, dtype=float), True)
     ascending = pd.api.types.is_numeric_dtype(index.dtype) and index.is_monotonic_increasing
     return Axis(np.asarray(index, dtype=float) if ascending else np.arange(len(index), dtype=float), False)
+
+
+def named(who: str) -> str:
+    """How a title calls an ensemble: by its name, or as the ensemble."""
+    return f"the {who}" if who in ("ensemble", "live ensemble") else short(who)
+
+
+def short(name: object) -> str:
+    """A name of a model or regime that leaves room for the picture."""
+    return shortened(name, _NAME_WIDTH)
 
 
 def span(index: pd.Index[Any], what: str = "rows") -> str:
@@ -134,13 +151,12 @@ def panels(
     if find_spec("matplotlib") is None:
         raise ImportError(f'{owner}.plot needs matplotlib, which is not installed. Run: pip install "skensemble[plot]"')
     n = len(heights)
-    grid: dict[str, Any] = {"nrows": 1, "ncols": n, "width_ratios": heights} if across else {"nrows": n, "ncols": 1}
-    grid |= {} if across else {"height_ratios": heights}
+    shape, ratios = ((1, n), "width_ratios") if across else ((n, 1), "height_ratios")
     if ax is None:
         from matplotlib import pyplot  # noqa: PLC0415 - an extra: numbers do without it
 
         figure = pyplot.figure(figsize=size, layout="constrained")
-        cells = figure.add_gridspec(**grid)
+        cells = figure.add_gridspec(*shape, **{ratios: heights})
     elif not hasattr(ax, "get_figure") or not hasattr(ax, "plot"):
         raise ValueError(f"ax of {owner}.plot must be one Axes of matplotlib, or None for a new figure; got {ax!r}.")
     elif n == 1:
@@ -153,13 +169,10 @@ def panels(
                 f"this; got one that was placed by hand."
             )
         ax.set_axis_off()
-        shape = (grid.pop("nrows"), grid.pop("ncols"))
-        cells = place.subgridspec(*shape, **grid)
-    made: list[Any] = []
-    for place in range(n):
-        shared = made[0] if made and not across else None
-        made.append(figure.add_subplot(cells[0, place] if across else cells[place, 0], sharex=shared))
-    return figure, made
+        cells = place.subgridspec(*shape, **{ratios: heights})
+    first = figure.add_subplot(cells[0])
+    shared = None if across else first
+    return figure, [first, *(figure.add_subplot(cells[place], sharex=shared) for place in range(1, n))]
 
 
 def show_title(axes: Any, subject: str, details: str) -> None:
@@ -217,7 +230,7 @@ def draw_bands(axes: Any, axis: Axis, memberships: pd.DataFrame) -> list[Any]:
 
     Of a long series every stretch has the regime that is in it most.
     """
-    names, regime = _prevailing(memberships)
+    names, regime = list(memberships.columns), likeliest_places(memberships)
     starts = starts_of_stretches(len(regime))
     if not names or (len(names) == 1 and (regime == 0).all()):
         return []
@@ -233,20 +246,16 @@ def draw_bands(axes: Any, axis: Axis, memberships: pd.DataFrame) -> list[Any]:
         if place == len(names) and not own.any():
             continue
         bars = [(edges[a], edges[b] - edges[a]) for a, b in zip(changes[own], stops[own], strict=True)]
-        label = str(names[place]) if place < len(names) else "unknown"
+        label = short(names[place]) if place < len(names) else "unknown"
         handles.append(_bars(axes, bars, label, look))
     return handles
 
 
-def _prevailing(memberships: pd.DataFrame) -> tuple[list[Hashable], NDArray[np.intp]]:
-    """Names, and the place of the likeliest regime of each row; one past the last where it is unknown."""
+def likeliest_places(memberships: pd.DataFrame) -> NDArray[np.intp]:
+    """The place of the likeliest regime of each row; one past the last where it is unknown."""
     shares = memberships.to_numpy(dtype=float)
-    known = shares.sum(axis=1) > 0
-    return list(memberships.columns), np.where(known, _argmax(shares), shares.shape[1])
-
-
-def _argmax(shares: Array) -> NDArray[np.intp]:
-    return shares.argmax(axis=1) if shares.shape[1] else np.zeros(len(shares), dtype=np.intp)
+    likeliest = np.column_stack([shares, np.zeros(len(shares))]).argmax(axis=1)
+    return np.where(shares.sum(axis=1) > 0, likeliest, shares.shape[1])
 
 
 def _step(x: Array) -> float:
@@ -310,10 +319,11 @@ def draw_cells(
                 axes.add_patch(Rectangle((j, i), 1, 1, facecolor="none", **look))
             if size >= _SMALLEST:
                 axes.text(j + 0.5, i + 0.5, texts[i][j], ha="center", va="center", fontsize=size, color=colour)
+    columns = [*map(short, columns)]
     slanted = max(map(len, columns), default=0) * 0.085 > width
     turned: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
     axes.set_xticks(np.arange(n_columns) + 0.5, columns, **turned)
-    axes.set_yticks(np.arange(n_rows) + 0.5, rows)
+    axes.set_yticks(np.arange(n_rows) + 0.5, [*map(short, rows)])
     axes.tick_params(length=0)
     axes.invert_yaxis()
     for spine in axes.spines.values():
@@ -323,9 +333,8 @@ def draw_cells(
 
 def _cell_size(axes: Any, n_rows: int, n_columns: int) -> tuple[float, float]:
     """Width and height of a cell in inches, as far as they are known before the layout."""
-    place = axes.get_position()
-    width, height = axes.get_figure().get_size_inches()
-    return 0.8 * place.width * width / max(n_columns, 1), 0.9 * place.height * height / max(n_rows, 1)
+    width, height = axes.bbox.width / axes.figure.dpi, axes.bbox.height / axes.figure.dpi
+    return 0.8 * width / max(n_columns, 1), 0.9 * height / max(n_rows, 1)
 
 
 def _text_size(texts: Sequence[Sequence[str]], width: float, height: float) -> float:

@@ -15,7 +15,9 @@ from skensemble.displays._style import (
     draw_bands,
     height_of_legend,
     lay_time,
+    named,
     panels,
+    short,
     show_legend,
     show_title,
     span,
@@ -180,7 +182,7 @@ class WeightsDisplay:
         self.ax_.set_yticks(np.linspace(0, 1, 5))
         self.ax_.set_ylabel("weight, adding up to 1")
         lay_time(self.ax_, axis)
-        show_title(self.ax_, f"How far {self.who} trusts each model", span(self.weights.index, self.rows))
+        show_title(self.ax_, f"How far {named(self.who)} trusts each model", span(self.weights.index, self.rows))
         show_legend(self.ax_, {"model: mean weight": areas[::-1], "regime (strip above)": bands})
         return self
 
@@ -198,7 +200,8 @@ class WeightsDisplay:
             area.set_facecolor(COLOURS[place % len(COLOURS)])
             # A hatch of its own tells apart even models of one colour.
             area.set_hatch(HATCHES[(place + place // len(COLOURS)) % len(HATCHES)])
-            area.set_label(f"{model}: {100 * np.nanmean(values[:, place]):.0f} %" if len(x) else model)
+            mean = f": {100 * np.nanmean(values[:, place]):.0f} %" if len(x) else ""
+            area.set_label(short(model) + mean)
         return list(areas)
 
 
