@@ -174,7 +174,7 @@ def draw(walks: dict[str, WalkForward], path: Path) -> None:
     """
     from matplotlib.figure import Figure  # noqa: PLC0415 - an extra: the tables do without it
 
-    figure = Figure(figsize=(9.0 * len(walks), 8.0), layout="constrained")
+    figure = Figure(figsize=(8.0 * len(walks), 8.0), layout="constrained")
     grid = figure.subplots(2, len(walks), squeeze=False)
     for (target, walked), (above, below) in zip(walks.items(), grid.T, strict=True):
         WeightsDisplay.from_walk_forward(walked, rival="dynamic").plot(above)

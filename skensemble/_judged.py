@@ -242,7 +242,9 @@ def judged_by_live(live: Any, owner: str) -> tuple[Judged, pd.DataFrame]:
     if known.any():
         targets[known] = _targets(frame["y"].to_numpy()[known], said.classes, f"outcomes of {owner}")
     judged = replace(_from_explanation("live ensemble", said, targets), index=pd.DatetimeIndex(frame["at"]))
-    judged = _with_losses(judged, _heard_before(frame), Ledger(said.models, []))
+    # The record that it went live with says who leads until more is known.
+    before = live.fitted(int(frame["version"].min())).ledger_.reindexed(said.models, [])
+    judged = replace(_with_losses(judged, _heard_before(frame), before), overlap=before.overlap)
     order = np.argsort(_ns(judged.index), kind="stable")
     return _those(judged, order), frame.iloc[order].reset_index(drop=True)
 

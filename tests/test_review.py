@@ -177,9 +177,10 @@ def test_models_that_say_the_same_tie():
         "Against equal weights: exactly the same loss (n = 400 rows).",
     ]
     assert "The ensemble has exactly its loss" in found[BEATS][2]
-    assert found[CARRIES][1] == (
-        "All rows (n = 400 rows): no model carries it, all weigh about 33 %. Alone all had the same loss."
-    )
+    assert found[CARRIES] == [
+        "No regimes are known. All rows (n = 400 rows): no model carries it, all weigh about 33 %. Alone all had the "
+        "same loss."
+    ]
     assert found[DROPS][0] == "a could go: without it exactly the same loss (n = 400 rows)."
 
 
@@ -195,7 +196,7 @@ def test_too_few_rows_claim_nothing(one_model_for_each_regime):
     assert not [sentence for sentence in every if "explain" in sentence or "95 % interval" in sentence]
     assert sum("too few" in sentence.lower() for sentence in every) >= 6
     few = walked(X, y, regimes=np.where(np.arange(129) > 110, "rare", "usual"), initial=60)
-    assert said(few)[1][CARRIES][0] == "rare: too few rows to tell (n = 18 rows)."
+    assert said(few)[1][CARRIES][0] == "rare (n = 18 rows): too few rows to tell."
 
 
 def test_one_row_has_a_review(tmp_path):
@@ -207,7 +208,7 @@ def test_one_model_only():
     verdict, found = said(walked(*made(noise(0.1))))
     assert verdict.texts[0].startswith("Not proven: ")
     assert found[DROPS] == ["There is one model only."]
-    assert found[CARRIES][1].startswith("All rows (n = 400 rows): a is the only model.")
+    assert found[CARRIES][0].startswith("No regimes are known. All rows (n = 400 rows): a is the only model.")
 
 
 def test_a_perfect_rival_is_compared_without_a_ratio():
@@ -242,7 +243,7 @@ def test_another_ensemble_may_be_asked_for():
 def test_a_loss_of_ones_own_is_said_not_to_be_known(loss, is_known):
     _, found = said(walked(*made(noise(0.1), noise(3.0)), loss=loss, judge_models=True))
     assert (found[DROPS][0].startswith("That cannot be worked out")) is not is_known
-    assert "carries most" in found[CARRIES][1]
+    assert "carries most" in found[CARRIES][0]
 
 
 def test_stacking_is_said_to_learn_anew():
@@ -255,6 +256,16 @@ def test_rows_of_one_time_are_one_moment():
     X.index = y.index = X.index[np.arange(N) // 10 * 10]
     _, found = said(walked(X, y, EQUAL))
     assert found[BEATS][1] == "Against equal weights: exactly the same loss (n = 400 rows at 40 times)."
+
+
+def test_of_many_regimes_and_models_the_first_are_told():
+    X, y = made(*[noise(0.5)] * 15, n=1500)
+    names = [f"model {k}" for k in range(15)]
+    regimes = [f"regime {k}" for k in np.arange(1500) // 50 % 14]
+    _, found = said(walked(X, y, EQUAL, names=names, initial=200, regimes=regimes))
+    assert len(found[CARRIES]) == 13
+    assert found[CARRIES][-1] == "2 smaller ones stand in the tables."
+    assert len(found[DROPS]) <= 15
 
 
 # What was earned.
@@ -367,7 +378,7 @@ def test_classes_have_sets_and_confidence(classified):
     _, found = said(classified)
     assert re.match(r"Its 90 % sets held \d\d\.\d % of the outcomes \(95 % interval: ", found[HOLDS][0])
     assert found[HOLDS][1].startswith("It was sure of the class with ")
-    assert found[CARRIES][1].startswith("All rows (n = 400 rows): a (")
+    assert found[CARRIES][0].startswith("No regimes are known. All rows (n = 400 rows): a (")
     assert found[DROPS][-2].startswith("a is needed")
 
 

@@ -175,6 +175,16 @@ class Evidence:
         n = float(weight[heard].sum())
         return (float(of[heard] @ weight[heard]) / n if n else float("nan")), n
 
+    def behind(self, weight: Array) -> Array:
+        """How much more loss each model alone had than the ensemble on the same rows, on average; NaN of too few."""
+        if self.alone is None:
+            return np.full(len(self.models), np.nan)
+        more = self.alone - self.plain[:, [0]]
+        heard = np.isfinite(more) * weight[:, None]
+        n = heard.sum(axis=0)
+        mean = np.where(heard > 0, more * heard, 0.0).sum(axis=0) / np.where(n > 0, n, 1.0)
+        return np.where(n >= FEWEST, mean, np.nan)
+
     def mean_weights(self, weight: Array) -> Array:
         """Mean weights of the models on some of the rows."""
         total = weight.sum()

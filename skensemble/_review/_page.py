@@ -294,6 +294,14 @@ def _reading(evidence: Evidence) -> Markup:
         ("Too few rows", "Fewer than 30: nothing is said."),
         ("Weight", "How far a model was trusted; on each row they add up to 100 %."),
     ]
+    if evidence.moments.size and evidence.moments.max() + 1 < evidence.moments.size:
+        words.append(
+            (
+                "Rows of one time",
+                "In the comparison of losses and in profits they count as one; in the intervals of shares as if each "
+                "stood alone.",
+            )
+        )
     if overlap > 1:
         words.append(
             (

@@ -38,22 +38,32 @@ class _Kind(NamedTuple):
     seen : str
         What is drawn, for somebody who does not see it.
     size : callable
-        Width and height in inches.
+        Width and height in inches, of what is known and of the display.
     """
 
     display: Any
     title: str
     seen: str
-    size: Callable[[Evidence], tuple[float, float]]
+    size: Callable[[Evidence, Any], tuple[float, float]]
 
 
-def _beside_a_legend(evidence: Evidence) -> tuple[float, float]:
+def _beside_a_legend(evidence: Evidence, _: Any) -> tuple[float, float]:
     return 9.0, max(4.4, 0.19 * (len(evidence.models) + len(evidence.regimes) + 3) + 1.0)
 
 
-def _of_losses(evidence: Evidence) -> tuple[float, float]:
-    width, height = _beside_a_legend(evidence)
-    return width, height if evidence.trading is None else 1.9 * height
+def _of_losses(evidence: Evidence, display: Any) -> tuple[float, float]:
+    width, height = _beside_a_legend(evidence, display)
+    return width, height if display.profits_bps is None else 1.9 * height
+
+
+def _of_regimes(_: Evidence, display: Any) -> tuple[float, float]:
+    shown = display.frame()
+    return max(2.6 + 1.15 * shown["regime"].nunique(), 7.0), 1.6 + 0.5 * shown["performer"].nunique()
+
+
+def _of_pairs(evidence: Evidence, _: Any) -> tuple[float, float]:
+    side = max(4.5, min(2.2 + 0.8 * len(evidence.models), 11.0))
+    return side + 1.2, side
 
 
 _KINDS = (
@@ -75,20 +85,20 @@ _KINDS = (
         "Who did well where",
         "A square for each model and regime with its loss against that of equal weights and n; fewer than 30 rows are "
         "hatched.",
-        lambda evidence: (max(2.6 + 1.15 * (len(evidence.regimes) + 1), 7.0), 1.6 + 0.5 * (len(evidence.models) + 3)),
+        _of_regimes,
     ),
     _Kind(
         AgreementDisplay,
         "How alike the models err",
         "A square for each pair of models with the correlation of their errors.",
-        lambda evidence: (max(4.5, min(2.2 + 0.8 * len(evidence.models), 11.0)) + 1.2,) * 2,
+        _of_pairs,
     ),
     _Kind(
         ReliabilityDisplay,
         "Whether it was as sure as it should be",
         "On the left stated confidence against how often it was right, on the right stated coverage of intervals or "
         "sets against what came true, by regime; on the diagonal it keeps its word.",
-        lambda _: (10.5, 4.8),
+        lambda *_: (10.5, 4.8),
     ),
 )
 
@@ -111,7 +121,7 @@ def _drawn(kind: _Kind, given: Any, evidence: Evidence) -> Picture:
         display = kind.display.from_walk_forward(given, rival=evidence.judged.who)
     else:
         display = kind.display.from_live(given)
-    width, height = kind.size(evidence)
+    width, height = kind.size(evidence, display)
     drawn = io.BytesIO()
     # A name may hold a dollar, which is no formula, or letters that the font does not have.
     with style.context("default"), rc_context({"text.parse_math": False}), warnings.catch_warnings():

@@ -23,10 +23,12 @@ LESS, MORE, FEW = "distinguishable: less loss", "distinguishable: more loss", "t
 
 # As much more loss as nobody would miss: a model whose removal costs surely less than this may go.
 _NEGLIGIBLE = 0.01
-# Weights that are nearer to each other than this carry alike.
-_ALIKE = 0.05
+# Whoever has at least this share of the largest weight carries with it.
+_ALIKE = 0.85
 # A change that is written as 0.0 %.
 _NOTHING = 0.0005
+# So many sentences to a question; the tables have the rest.
+_MOST_SENTENCES = 12
 # A confidence that hardly moves cannot be told apart into low and high.
 _FLAT = 0.02
 
@@ -70,20 +72,19 @@ def headline(evidence: Evidence) -> Headline:
 def _overall(evidence: Evidence) -> tuple[str, str]:
     own, equal, best = evidence.plain.T
     against = {"the best single model": best, EQUAL: equal}
-    found = {name: evidence.compared(own, losses).change.verdict for name, losses in against.items()}
-    who, rows = label(evidence.judged.who), rows_of(evidence.n)
-    if FEW in found.values():
+    found = {name: evidence.compared(own, losses) for name, losses in against.items()}
+    verdicts = {name: each.change.verdict for name, each in found.items()}
+    who, rows = label(evidence.judged.who), _rows(found[EQUAL])
+    if FEW in verdicts.values():
         return f"Too early to tell: too few rows ({rows}; it takes at least {FEWEST}).", "open"
-    beaten, lost = ([name for name, verdict in found.items() if verdict == wanted] for wanted in (LESS, MORE))
+    beaten, lost = ([name for name, verdict in verdicts.items() if verdict == wanted] for wanted in (LESS, MORE))
     unclear = [name for name in found if name not in (*beaten, *lost)]
     if lost:
         also = f", though it beats {listed(beaten)}" if beaten else ""
         return f"No: {who} has more loss than {listed(lost)}, by more than chance explains{also} ({rows}).", "bad"
     if beaten and unclear:
-        text = (
-            f"In part: {who} beats {listed(beaten)} by more than chance explains; from {listed(unclear)} it cannot be"
-        )
-        return f"{text} told apart ({rows}).", "open"
+        apart = f"from {listed(unclear)} it cannot be told apart"
+        return f"In part: {who} beats {listed(beaten)} by more than chance explains; {apart} ({rows}).", "open"
     if unclear:
         return f"Not proven: {who} cannot be told apart from {listed(unclear)} ({rows}).", "open"
     return f"Yes: {who} beats {listed(beaten)}, both by more than chance explains ({rows}).", "good"
@@ -132,22 +133,21 @@ def _against(name: str, found: Comparison) -> str:
 
 def _hindsight(evidence: Evidence, own: Array) -> list[str]:
     """The best model alone on these very rows, which nobody could have chosen before."""
-    if evidence.alone is None or evidence.n < FEWEST:
+    behind = evidence.behind(evidence.weight)
+    if evidence.alone is None or np.isnan(behind).all():
         return []
-    means = [evidence.mean_loss(losses, evidence.weight)[0] for losses in evidence.alone.T]
-    if np.isnan(means).all():
-        return []
-    first = int(np.nanargmin(means))
+    first = int(np.nanargmin(behind))
     found = evidence.compared(own, evidence.alone[:, first])
     name = f"In hindsight {label(evidence.models[first])} was the best model alone, which nobody could know before."
-    if found.change.verdict == FEW:
-        return [name]
     if found.ours == found.theirs:
         return [f"{name} The ensemble has exactly its loss ({_rows(found)})."]
-    so = {LESS: "by more than chance explains", MORE: "by more than chance explains"}
-    return [
-        f"{name} Against it the ensemble has {_by(found)}; {so.get(found.change.verdict, 'chance may explain that')}."
-    ]
+    return [f"{name} Against it the ensemble has {_by(found)}: {_so(found)}."]
+
+
+def _so(found: Comparison) -> str:
+    if found.change.verdict == FEW:
+        return "on too few rows to tell"
+    return "more than chance explains" if found.change.verdict in (LESS, MORE) else "chance may explain that"
 
 
 def _by(found: Comparison) -> str:
@@ -161,11 +161,7 @@ def _by(found: Comparison) -> str:
 def _directed(change: float) -> str:
     if abs(change) < _NOTHING:
         return "as good as the same loss"
-    return (
-        f"{percent(abs(change))} {'less' if change < 0 else 'more'} loss"
-        if np.isfinite(change)
-        else "endlessly more loss"
-    )
+    return f"{percent(abs(change))} {'less' if change < 0 else 'more'} loss"
 
 
 def _range(low: float, high: float) -> str:
@@ -217,19 +213,25 @@ def _earnings(evidence: Evidence) -> list[str]:
 
 
 def _carriers(evidence: Evidence) -> list[str]:
+    parts = evidence.parts()
+    whole = parts.pop(None)
+    if not parts:
+        sentence = f"No regimes are known. All rows ({rows_of(evidence.n)}): "
+        return [f"{sentence}{_carrier(evidence, whole) if evidence.n >= FEWEST else 'too few rows to tell.'}"]
+    largest = sorted(parts, key=lambda name: -parts[name].sum())[:_MOST_SENTENCES]
     sentences = []
-    for regime, weight in evidence.parts().items():
-        if regime is None and evidence.regimes:
-            continue
-        n = float(weight.sum())
-        where = "All rows" if regime is None else label(regime)
-        if n < FEWEST:
-            sentences.append(f"{where}: too few rows to tell ({rows_of(n)}).")
-            continue
-        sentences.append(f"{where} ({rows_of(n)}): {_carrier(evidence, weight)}")
-    if not evidence.regimes:
-        sentences.insert(0, "No regimes are known, so the models are weighed over all rows.")
-    return sentences
+    for regime, weight in parts.items():
+        if regime in largest:
+            n = float(weight.sum())
+            carrier = _carrier(evidence, weight) if n >= FEWEST else "too few rows to tell."
+            sentences.append(f"{label(regime)} ({rows_of(n)}): {carrier}")
+    left_out = len(parts) - len(sentences)
+    return [*sentences, *([f"{left_out} smaller ones stand in the tables."] if left_out else [])]
+
+
+def _the_first(sentences: list[str]) -> list[str]:
+    left_out = len(sentences) - _MOST_SENTENCES
+    return sentences if left_out <= 0 else [*sentences[:_MOST_SENTENCES], f"{left_out} more stand in the tables."]
 
 
 def _carrier(evidence: Evidence, weight: Array) -> str:
@@ -238,10 +240,10 @@ def _carrier(evidence: Evidence, weight: Array) -> str:
     first = int(order[0])
     if len(models) == 1:
         return f"{label(models[0])} is the only model."
-    if shares[first] - shares.min() < _ALIKE:
+    near = [int(k) for k in order if shares[k] >= _ALIKE * shares[first]]
+    if len(near) == len(models):
         text = f"no model carries it, all weigh about {percent(1 / len(models), 0)}."
     else:
-        near = [int(k) for k in order if shares[first] - shares[k] < _ALIKE]
         weighed = [f"{label(models[k])} ({percent(shares[k], 0)} of the weight)" for k in near]
         text = f"{listed(weighed)} {'carries' if len(near) == 1 else 'carry'} most."
     return f"{text} {_least_loss(evidence, first, weight)}".rstrip()
@@ -249,21 +251,18 @@ def _carrier(evidence: Evidence, weight: Array) -> str:
 
 def _least_loss(evidence: Evidence, carrier: int, weight: Array) -> str:
     """Whether the model that carries was also the best alone."""
-    if evidence.alone is None:
+    behind = evidence.behind(weight)
+    if evidence.alone is None or np.isnan(behind).all():
         return ""
-    means = np.array([evidence.mean_loss(losses, weight)[0] for losses in evidence.alone.T])
-    if np.isnan(means).all():
-        return ""
-    first, models = int(np.nanargmin(means)), evidence.models
-    if np.nanmax(means) == np.nanmin(means):
+    if np.nanmax(behind) == np.nanmin(behind):
         return "Alone all had the same loss."
-    if first == carrier or means[first] == means[carrier]:
+    first, models = int(np.nanargmin(behind)), evidence.models
+    if behind[first] == behind[carrier]:
         return f"Alone {label(models[carrier])} had the least loss there, too."
     found = evidence.compared(evidence.alone[:, first], evidence.alone[:, carrier], weight)
-    so = "chance may explain that" if found.change.verdict != LESS else "more than chance explains"
-    if found.change.verdict == FEW:
-        so = "on too few rows to tell"
-    return f"Alone {label(models[first])} had the least loss, against {label(models[carrier])} {_by(found)}: {so}."
+    return (
+        f"Alone {label(models[first])} had the least loss, against {label(models[carrier])} {_by(found)}: {_so(found)}."
+    )
 
 
 # What could go.
@@ -285,7 +284,7 @@ def _removals(evidence: Evidence) -> list[str]:
     own = evidence.plain[:, 0]
     if len(evidence.models) == 1:
         return ["There is one model only."]
-    without = {label(model): evidence.without(k) for k, model in enumerate(evidence.models)}
+    without = {model: evidence.without(k) for k, model in enumerate(evidence.models)}
     found = {name: evidence.compared(losses, own) for name, losses in without.items() if losses is not None}
     if not found:
         return ["That cannot be worked out: the loss of this walk forward is not one that is known by its name."]
@@ -293,14 +292,19 @@ def _removals(evidence: Evidence) -> list[str]:
         return [f"Too few rows to tell ({rows_of(evidence.n)}; it takes at least {FEWEST})."]
     readings = {name: reading_of_removal(each) for name, each in found.items()}
     sentences = [
-        f"{name} {said}: without it {_same_or_by(found[name])}."
+        f"{label(name)} {said}: without it {_same_or_by(found[name])}."
         for reading, said in _SAID_OF_REMOVALS.items()
         for name in found
         if readings[name] == reading
     ]
+    sentences = _the_first(sentences)
     unclear = [name for name, reading in readings.items() if reading == UNCLEAR]
     if unclear:
-        ends = [f"{name} ({_range(found[name].change.low, found[name].change.high)})" for name in unclear]
+        ends = [
+            f"{label(name)} ({_range(found[name].change.low, found[name].change.high)})"
+            for name in unclear[:_MOST_SENTENCES]
+        ]
+        ends += ["others"] if len(unclear) > _MOST_SENTENCES else []
         sentences.append(
             f"It cannot be told what the loss would be without {_either(ends)}; {_rows(found[unclear[0]])}."
         )
@@ -386,14 +390,15 @@ def _sureness(evidence: Evidence) -> list[str]:
 
 def _sharpness(evidence: Evidence, right: NDArray[np.bool_], rows: NDArray[np.bool_]) -> list[str]:
     """Whether it is right more often where it says so."""
-    stated = evidence.stated
-    heard = rows & (evidence.weight > 0)
-    low, high = np.quantile(stated[heard], [1 / 3, 2 / 3])
-    if high - low < _FLAT:
-        return ["Its confidence hardly differs from row to row, so it cannot tell good rows from bad ones."]
-    (sure, top), (unsure, bottom) = (
-        evidence.reliability(right, part) for part in (rows & (stated >= high), rows & (stated <= low))
+    heard = np.flatnonzero(rows & (evidence.weight > 0))
+    order = heard[np.argsort(evidence.stated[heard], kind="stable")]
+    third = len(order) // 3
+    (unsure, bottom), (sure, top) = (
+        evidence.reliability(right, np.isin(np.arange(len(rows)), part))
+        for part in (order[:third], order[len(order) - third :])
     )
+    if sure - unsure < _FLAT:
+        return ["Its confidence hardly differs from row to row, so it cannot tell good rows from bad ones."]
     if not (top.is_known and bottom.is_known):
         return []
     text = (

@@ -9,7 +9,7 @@ import pandas as pd
 
 from skensemble._checks import check_number, shown
 from skensemble._judged import explained, judged_by_live, judged_by_walk
-from skensemble.displays._style import COLOURS, panels, show_legend, show_title
+from skensemble.displays._style import COLOURS, named, panels, show_legend, show_title
 from skensemble.explanation import Explanation
 
 __all__ = ["ContributionDisplay"]
@@ -279,7 +279,7 @@ class ContributionDisplay:
         classes = self.explanation.classes
         unit = "prediction, in units of the outcome" if classes is None else f"probability of {classes[at]}"
         self.ax_.set_xlabel(unit)
-        show_title(self.ax_, f"What the prediction of {self.who} is made of", self._details(at))
+        show_title(self.ax_, f"What the prediction of {named(self.who)} is made of", self._details(at))
         show_legend(self.ax_, {"": handles})
         return self
 

@@ -25,6 +25,7 @@ from skensemble.displays._style import (
     draw_bands,
     height_of_legend,
     lay_time,
+    named,
     panels,
     show_legend,
     show_title,
@@ -319,7 +320,7 @@ class CumulativeLossDisplay:
         return self
 
     def _subject(self) -> str:
-        return f"What {self.who} has lost or gained on its rivals"
+        return f"What {named(self.who)} has lost or gained on its rivals"
 
     def _draw_regrets(self, axes: Any) -> None:
         axis = axis_of(self.losses.index)
@@ -354,7 +355,7 @@ class CumulativeLossDisplay:
             lay_time(axes, axis, labelled=axes is below)
         above.set_ylabel("profit so far\n(% of stake)")
         below.set_ylabel("drawdown\n(% of stake)")
-        show_title(above, f"Profit of {self.who} and its rivals", span(earned.index))
+        show_title(above, f"Profit of {named(self.who)} and its rivals", span(earned.index))
         show_legend(above, {"whose: at the end, deepest fall": handles})
 
 

@@ -17,7 +17,7 @@ from skensemble._judged import (
     judged_by_walk,
     plain_rivals,
 )
-from skensemble.displays._style import FEW, draw_cells, panels, show_title
+from skensemble.displays._style import FEW, draw_cells, named, panels, show_title
 
 __all__ = ["RegimePerformanceDisplay"]
 
@@ -260,7 +260,7 @@ class RegimePerformanceDisplay:
         most = np.nanmax(n[:, -1], initial=0.0)
         show_title(
             self.ax_,
-            f"Who is good in which regime: {self.who} and its models",
+            f"Who is good in which regime: {named(self.who)} and its models",
             f"{label}, lighter is better; n = {most:,.0f} in all{few}",
         )
         return self

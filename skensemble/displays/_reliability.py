@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skensemble._judged import Judged, ensemble_of, judged_by_live, judged_by_walk
-from skensemble.displays._style import COLOURS, FEW, panels, show_legend, show_title
+from skensemble.displays._style import COLOURS, FEW, named, panels, show_legend, show_title
 from skensemble.performance import wilson_interval
 
 __all__ = ["ReliabilityDisplay"]
@@ -28,8 +28,9 @@ class ReliabilityDisplay:
 
     Of predictions with a confidence of 0.7 seven in ten should be right, and of intervals at 90 % nine in ten should
     hold the outcome: then points lie on the diagonal. Confidence is told by twentieths of what was stated, which make
-    points at its mean; whiskers are 95 % intervals (Wilson) as if rows were independent, and points of fewer than 30
-    rows are hollow. All regimes together are the black line with its n; each regime has a marker of its own beside it.
+    points at its mean; whiskers are 95 % intervals (Wilson) as if rows were independent. Points of fewer than 30 rows
+    are hollow, and those of single regimes go without whiskers, which would hide the rest. All regimes together are the
+    black line with its n; each regime has a marker of its own beside it.
 
     Parameters
     ----------
@@ -194,7 +195,7 @@ class ReliabilityDisplay:
         self._draw(held, "coverage")
         sure.set(xlabel="stated confidence", ylabel="share that was right")
         held.set(xlabel=f"stated coverage of {self.bounds}", ylabel="share that held the outcome")
-        show_title(sure, f"How sure {self.who} was, and how right", self._details("confidence"))
+        show_title(sure, f"How sure {named(self.who)} was, and how right", self._details("confidence"))
         show_title(held, f"What its {self.bounds} held", self._details("coverage"))
         show_legend(held, {"95 % whiskers;\nhollow: n below 30": handles})
         return self
@@ -210,7 +211,8 @@ class ReliabilityDisplay:
         regimes = regimes if len(regimes) > 1 else []
         axes.plot([0, 1], [0, 1], color="#777777", linewidth=0.8, linestyle=":", zorder=0.5)
         left, right = _ends(figures["stated"])
-        bottom, top = _ends(figures[["low", "high"]])
+        whiskers = figures[(figures["n"] >= FEW) | (figures["regime"] == _POOLED)]
+        bottom, top = _ends(np.append(whiskers[["low", "high"]], figures["realised"]))
         handles = []
         for place, regime in enumerate([*regimes, _POOLED]):
             own = figures[figures["regime"] == regime]
@@ -274,7 +276,8 @@ def _draw_points(axes: Any, own: pd.DataFrame, shift: float, label: str, look: d
 
     x, y, low, high, n = (own[name].to_numpy(dtype=float) for name in ("stated", "realised", "low", "high", "n"))
     colour = look["color"]
-    axes.vlines(x + shift, low, high, color=colour, linewidth=1.0, zorder=1.5 if joined else 1.2)
+    sure = joined | (n >= FEW)
+    axes.vlines((x + shift)[sure], low[sure], high[sure], color=colour, linewidth=1.0, zorder=1.5 if joined else 1.2)
     if joined:
         axes.plot(x, y, color=colour, linewidth=1.2, zorder=1.6)
     for few in (False, True):

@@ -25,6 +25,7 @@ __all__ = [
     "draw_cells",
     "height_of_legend",
     "lay_time",
+    "named",
     "panels",
     "show_legend",
     "show_title",
@@ -77,6 +78,11 @@ def axis_of(index: pd.Index[Any]) -> Axis:
         return Axis(np.asarray(days, dtype=float), True)
     ascending = pd.api.types.is_numeric_dtype(index.dtype) and index.is_monotonic_increasing
     return Axis(np.asarray(index, dtype=float) if ascending else np.arange(len(index), dtype=float), False)
+
+
+def named(who: str) -> str:
+    """How a title calls an ensemble: by its name, or as the ensemble."""
+    return f"the {who}" if who in ("ensemble", "live ensemble") else who
 
 
 def span(index: pd.Index[Any], what: str = "rows") -> str:

@@ -15,6 +15,7 @@ from skensemble.displays._style import (
     draw_bands,
     height_of_legend,
     lay_time,
+    named,
     panels,
     show_legend,
     show_title,
@@ -180,7 +181,7 @@ class WeightsDisplay:
         self.ax_.set_yticks(np.linspace(0, 1, 5))
         self.ax_.set_ylabel("weight, adding up to 1")
         lay_time(self.ax_, axis)
-        show_title(self.ax_, f"How far {self.who} trusts each model", span(self.weights.index, self.rows))
+        show_title(self.ax_, f"How far {named(self.who)} trusts each model", span(self.weights.index, self.rows))
         show_legend(self.ax_, {"model: mean weight": areas[::-1], "regime (strip above)": bands})
         return self
 

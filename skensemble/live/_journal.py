@@ -271,9 +271,12 @@ class Journal:
 
     def version(self, version: int) -> tuple[int, str, bytes]:
         """When an ensemble was put in, with which libraries it was made, and the ensemble."""
-        made, made_with, blob = self._do(
-            "SELECT made, made_with, ensemble FROM versions WHERE version = ?", (version,)
-        ).fetchone()
+        found = self._do("SELECT made, made_with, ensemble FROM versions WHERE version = ?", (version,)).fetchone()
+        if found is None:
+            raise JournalError(
+                f"There is no ensemble of version {version} in {self.path}: it never was, or was pruned."
+            )
+        made, made_with, blob = found
         return made, made_with, blob
 
     def layouts(self) -> list[tuple[int, bytes]]:

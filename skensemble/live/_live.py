@@ -376,6 +376,28 @@ class LiveEnsemble:
             self._catch_up()
             return copy(self._now())
 
+    def fitted(self, version: int) -> RegimeAwareEnsemble:
+        """Return an ensemble as it was when it went live.
+
+        Parameters
+        ----------
+        version : int
+            Which: 1 is the first of the journal.
+
+        Returns
+        -------
+        RegimeAwareEnsembleRegressor or RegimeAwareEnsembleClassifier
+            A copy.
+
+        Raises
+        ------
+        JournalError
+            If the journal holds none of this version.
+        """
+        check_number(version, "version", "LiveEnsemble.fitted", low=1, integer=True)
+        with self._journal.reading() as journal, self._lock:
+            return copy(self._fitted(int(version), journal))
+
     def _catch_up(self) -> None:
         """Where another process writes, read what it has written."""
         if not self._journal.read_only or self._journal.closed:
