@@ -55,6 +55,10 @@ sphinx_gallery_conf = {
     "min_reported_time": 1_000_000,
     "write_computation_times": False,
     "remove_config_comments": True,
+    "abort_on_example_error": True,
+    "ignore_repr_types": r"matplotlib\..*",
+    "reset_modules": ("matplotlib", "strict.warnings_are_errors"),
+    "reset_modules_order": "both",
 }
 
 html_theme = "pydata_sphinx_theme"

@@ -45,6 +45,7 @@ from skensemble._inputs import (
     labels_of_groups,
     numbers_of_returns,
     tells_time,
+    warn_about_dates,
     with_short_indices,
 )
 from skensemble._learning import learned
@@ -895,6 +896,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             validate_data(self, X, y, skip_check_array=True)
             if X.shape[0] < 2:
                 raise ValueError(f"Found array with {X.shape[0]} sample(s) while a minimum of 2 is required.")
+            warn_about_dates(X, type(self).__name__)
         else:
             X, y = validate_data(
                 self, X, y, ensure_min_samples=2, **self._array_checks(), multi_output=True, y_numeric=False
