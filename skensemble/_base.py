@@ -676,9 +676,9 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         ----------
         X_check : array-like of shape (n_samples, n_features), default=None
             Rows to verify on, of which 64 are taken. The default (``None``) are rows that `fit` has kept.
-        engine : {"packed", "onnx"}, default=None
-            What takes rows through the trees: a table of our own, or ONNX Runtime
-            (``pip install "skensemble[fast]"``). The default (``None``) is ``"packed"``.
+        engine : {"packed", "numba", "onnx"}, default=None
+            What takes rows through the trees: numpy, or, with ``pip install "skensemble[fast]"``, a loop that numba
+            translates when it is first asked for, or ONNX Runtime. The default (``None``) is ``"packed"``.
 
         Returns
         -------
@@ -1085,28 +1085,32 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         found = detect(self.regime_detector_, X) if regimes is None else regimes
         return encode_memberships(found, self.regimes_, X.shape[0])
 
-    def _ask_models(self, X: Any, known: Mapping[int, Array] | None = None, first: int = 0) -> Array:
+    def _ask_models(
+        self, X: Any, known: Mapping[int, Array] | None = None, numbers: Array | None = None, first: int = 0
+    ) -> Array:
         """What the models say ``(n_samples, n_models, n_outputs)``; one that fails sleeps, loudly.
 
-        Whoever knows already what some of them say passes it by their places; ``first`` is the number of the first row.
+        Whoever knows already what some of them say passes it by their places, and the rows as `few_numbers` gives them;
+        ``first`` is the number of the first row.
         """
         classes = getattr(self, "classes_", None)
-        n_samples = X.shape[0]
-        numbers, known = few_numbers(X), known or {}
+        n_samples, known = X.shape[0], known or {}
+        numbers = few_numbers(X) if numbers is None else numbers
         said = np.full((n_samples, len(self.estimators_), 1 if classes is None else len(classes)), np.nan)
-        for k, (name, model) in enumerate(zip(self.model_names_, self.estimators_, strict=True)):
+        failed = {}
+        for k, model in enumerate(self.estimators_):
             try:
                 said[:, k] = known[k] if k in known else outputs(model, X, classes, numbers=numbers)
-                n_asleep = int(np.isnan(said[:, k]).any(axis=1).sum())
-                trouble = f"has no finite prediction for {n_asleep} of {n_samples} rows" if n_asleep else ""
             except Exception as error:  # whatever a model does, the others answer
-                trouble = f"failed in predict ({type(error).__name__}: {error})"
-            if trouble and not isinstance(model, AsleepModel):
-                self._report_sleep(name, trouble)
+                failed[k] = f"failed in predict ({type(error).__name__}: {error})"
+        # Usually all of them answer, and then one look at all of it will do.
+        all_awake = not np.isnan(said).any()
+        if not all_awake:
+            self._report_asleep(np.isnan(said).any(axis=2), failed)
         if classes is None and (sensible := within_reach(said, self._reach)) is not said:
             self._report_nonsense(said[:, :, 0], np.isnan(sensible[:, :, 0]) & ~np.isnan(said[:, :, 0]))
-            said = sensible
-        alone = np.isnan(said).any(axis=2).all(axis=1)
+            said, all_awake = sensible, False
+        alone = np.zeros(0, dtype=bool) if all_awake else np.isnan(said).any(axis=2).all(axis=1)
         if alone.any():
             row = first + int(np.argmax(alone))
             raise ValueError(
@@ -1114,6 +1118,12 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
                 f"Look at these rows for missing or infinite values, and at estimators_ for models that failed in fit."
             )
         return said
+
+    def _report_asleep(self, asleep: NDArray[np.bool_], failed: Mapping[int, str]) -> None:
+        for k, n_asleep in enumerate(asleep.sum(axis=0).tolist()):
+            if n_asleep and not isinstance(self.estimators_[k], AsleepModel):
+                trouble = f"has no finite prediction for {n_asleep} of {len(asleep)} rows"
+                self._report_sleep(self.model_names_[k], failed.get(k, trouble))
 
     def _report_nonsense(self, said: Array, silenced: NDArray[np.bool_]) -> None:
         for k in np.flatnonzero(silenced.any(axis=0)).tolist():
@@ -1127,7 +1137,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     def _report_sleep(self, name: str, trouble: str) -> None:
         if self.on_error == "raise":
             raise ValueError(f"{name} {trouble}. on_error='warn' would carry on without it.")
-        warnings.warn(f"{name} {trouble}: it sleeps there.", ModelFailureWarning, stacklevel=5)
+        warnings.warn(f"{name} {trouble}: it sleeps there.", ModelFailureWarning, stacklevel=6)
 
     # Composition, tags, HTML.
 

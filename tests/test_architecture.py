@@ -61,6 +61,7 @@ HEAVY = {
     "jumpmodels",
     "lightgbm",
     "matplotlib",
+    "numba",
     "onnx",
     "onnxruntime",
     "polars",
@@ -195,7 +196,7 @@ def test_a_family_keeps_its_inside_to_itself():
     [
         ({"xgboost", "lightgbm"}, "models"),
         ({"hmmlearn", "jumpmodels"}, "regimes"),
-        ({"onnx", "onnxruntime"}, "compiled"),
+        ({"numba", "onnx", "onnxruntime"}, "compiled"),
     ],
 )
 def test_only_one_family_knows_the_libraries_it_learns_by(libraries, family):
