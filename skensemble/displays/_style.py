@@ -329,9 +329,8 @@ def draw_cells(
 
 def _cell_size(axes: Any, n_rows: int, n_columns: int) -> tuple[float, float]:
     """Width and height of a cell in inches, as far as they are known before the layout."""
-    place = axes.get_position()
-    width, height = axes.get_figure().get_size_inches()
-    return 0.8 * place.width * width / max(n_columns, 1), 0.9 * place.height * height / max(n_rows, 1)
+    width, height = axes.bbox.width / axes.figure.dpi, axes.bbox.height / axes.figure.dpi
+    return 0.8 * width / max(n_columns, 1), 0.9 * height / max(n_rows, 1)
 
 
 def _text_size(texts: Sequence[Sequence[str]], width: float, height: float) -> float:
