@@ -9,7 +9,7 @@ import pandas as pd
 
 from skensemble._checks import check_number, shown
 from skensemble._judged import explained, judged_by_live, judged_by_walk
-from skensemble.displays._style import COLOURS, named, panels, show_legend, show_title
+from skensemble.displays._style import COLOURS, named, panels, short, show_legend, show_title
 from skensemble.explanation import Explanation
 
 __all__ = ["ContributionDisplay"]
@@ -340,9 +340,9 @@ class ContributionDisplay:
 
 def _part_name(part: Any) -> str:
     if np.isnan(part.weight):
-        return str(part.part)
+        return short(part.part)
     said = "" if np.isnan(part.said) else f"said {part.said:.3g}, "
-    return f"{part.part}\n{said}weight {part.weight:.2f}"
+    return f"{short(part.part)}\n{said}weight {part.weight:.2f}"
 
 
 def _signed(moved: float) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from skensemble.displays._style import (
     lay_time,
     named,
     panels,
+    short,
     show_legend,
     show_title,
     span,
@@ -331,7 +332,7 @@ class CumulativeLossDisplay:
         handles = []
         for place, (name, values) in enumerate(drawn.items()):
             end = f"{values[-1]:+.1f} %" if in_percent else f"{values[-1]:+.3g}"
-            label = f"{name}: {end}" if len(values) else name
+            label = f"{short(name)}: {end}" if len(values) else short(name)
             handles += _line(axes, axis.x, values, place + 1, label)
         axes.axhline(0, color="black", linewidth=0.8, zorder=1.5)
         unit = "% of its whole loss" if in_percent else self.loss
@@ -345,7 +346,7 @@ class CumulativeLossDisplay:
         handles = []
         for place, name in enumerate(earned.columns):
             values, falls = earned[name].to_numpy() / 100, fallen[name].to_numpy() / 100
-            label = f"{name}: {values[-1]:+.1f} %, fell {-falls.min():.1f} %" if len(values) else str(name)
+            label = f"{short(name)}: {values[-1]:+.1f} %, fell {-falls.min():.1f} %" if len(values) else short(name)
             handles += _line(above, axis.x, values, place, label)
             _line(below, axis.x, falls, place, str(name))
         memberships = self.memberships.groupby(level=0, sort=False).mean() if len(earned) < len(self.losses) else None

@@ -15,6 +15,7 @@ from skensemble.displays._style import (
     height_of_legend,
     lay_time,
     panels,
+    short,
     show_legend,
     show_title,
     span,
@@ -213,7 +214,7 @@ class RegimesDisplay:
         n_stretches = regime[regime != regime.shift()].value_counts()
         for band in bands:
             name = band.get_label()
-            band.set_label(f"{name}: n = {n_rows.get(name, 0):,} in {n_stretches.get(name, 0):,}")
+            band.set_label(f"{short(name)}: n = {n_rows.get(name, 0):,} in {n_stretches.get(name, 0):,}")
         show_title(self.ax_, f"{self.series.name} and its regimes", span(self.series.index))
         show_legend(self.ax_, {"regime: rows in stretches": bands})
         return self

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skensemble._judged import Judged, ensemble_of, judged_by_live, judged_by_walk
-from skensemble.displays._style import COLOURS, FEW, named, panels, show_legend, show_title
+from skensemble.displays._style import COLOURS, FEW, named, panels, short, show_legend, show_title
 from skensemble.performance import wilson_interval
 
 __all__ = ["ReliabilityDisplay"]
@@ -221,7 +221,7 @@ class ReliabilityDisplay:
             shift = 0.0 if pooled else (place - len(regimes) / 2 + (place >= len(regimes) / 2)) * 0.015 * (right - left)
             look: dict[str, Any] = {"color": COLOURS[place % len(COLOURS)], "marker": _MARKERS[place % len(_MARKERS)]}
             look = {"color": "black", "marker": "o"} if pooled else look
-            handles.append(_draw_points(axes, own, shift, str(regime), look, joined=pooled))
+            handles.append(_draw_points(axes, own, shift, short(regime), look, joined=pooled))
         for point in figures[figures["regime"] == _POOLED].itertuples():
             place_n = (point.stated, bottom)
             axes.annotate(

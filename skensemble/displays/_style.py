@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skensemble._texts import shortened
+
 __all__ = [
     "COLOURS",
     "FEW",
@@ -27,6 +29,7 @@ __all__ = [
     "lay_time",
     "named",
     "panels",
+    "short",
     "show_legend",
     "show_title",
     "span",
@@ -49,6 +52,8 @@ FEW = 30
 _LIGHTEST, _DARKEST = 0.97, 0.76
 _MOST_SHADES = 4
 _MOST_STRETCHES = 1_000
+# Characters of a name.
+_NAME_WIDTH = 26
 _SMALL = 8.5
 # Smaller texts cannot be read.
 _SMALLEST = 4.0
@@ -82,7 +87,12 @@ def axis_of(index: pd.Index[Any]) -> Axis:
 
 def named(who: str) -> str:
     """How a title calls an ensemble: by its name, or as the ensemble."""
-    return f"the {who}" if who in ("ensemble", "live ensemble") else who
+    return f"the {who}" if who in ("ensemble", "live ensemble") else short(who)
+
+
+def short(name: object) -> str:
+    """A name of a model or regime that leaves room for the picture."""
+    return shortened(name, _NAME_WIDTH)
 
 
 def span(index: pd.Index[Any], what: str = "rows") -> str:
@@ -239,7 +249,7 @@ def draw_bands(axes: Any, axis: Axis, memberships: pd.DataFrame) -> list[Any]:
         if place == len(names) and not own.any():
             continue
         bars = [(edges[a], edges[b] - edges[a]) for a, b in zip(changes[own], stops[own], strict=True)]
-        label = str(names[place]) if place < len(names) else "unknown"
+        label = short(names[place]) if place < len(names) else "unknown"
         handles.append(_bars(axes, bars, label, look))
     return handles
 
@@ -316,10 +326,11 @@ def draw_cells(
                 axes.add_patch(Rectangle((j, i), 1, 1, facecolor="none", **look))
             if size >= _SMALLEST:
                 axes.text(j + 0.5, i + 0.5, texts[i][j], ha="center", va="center", fontsize=size, color=colour)
+    columns = [*map(short, columns)]
     slanted = max(map(len, columns), default=0) * 0.085 > width
     turned: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
     axes.set_xticks(np.arange(n_columns) + 0.5, columns, **turned)
-    axes.set_yticks(np.arange(n_rows) + 0.5, rows)
+    axes.set_yticks(np.arange(n_rows) + 0.5, [*map(short, rows)])
     axes.tick_params(length=0)
     axes.invert_yaxis()
     for spine in axes.spines.values():

@@ -17,6 +17,7 @@ from skensemble.displays._style import (
     lay_time,
     named,
     panels,
+    short,
     show_legend,
     show_title,
     span,
@@ -199,7 +200,8 @@ class WeightsDisplay:
             area.set_facecolor(COLOURS[place % len(COLOURS)])
             # A hatch of its own tells apart even models of one colour.
             area.set_hatch(HATCHES[(place + place // len(COLOURS)) % len(HATCHES)])
-            area.set_label(f"{model}: {100 * np.nanmean(values[:, place]):.0f} %" if len(x) else model)
+            mean = f": {100 * np.nanmean(values[:, place]):.0f} %" if len(x) else ""
+            area.set_label(short(model) + mean)
         return list(areas)
 
 
