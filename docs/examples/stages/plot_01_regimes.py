@@ -23,7 +23,9 @@ trend = TrendRegimes("return_1").fit(X[:"2006"])
 import pandas as pd
 
 now = X["2007":"2012"]
-found = pd.DataFrame({"volatility": volatility.predict(now), "trend": trend.predict(now)}, now.index)
+found = pd.DataFrame(
+    {"volatility": volatility.predict(now), "trend": trend.predict(now)}, now.index
+)
 found.value_counts().unstack()
 
 # %%

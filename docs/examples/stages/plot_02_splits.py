@@ -16,7 +16,9 @@ from skensemble.splits import ForwardSplit
 X = np.zeros((120, 1))
 folds = list(ForwardSplit(5, label_horizon=10).split(X))
 for number, (train, test) in enumerate(folds):
-    print(f"fold {number}: learn from {train[0]:>2} to {train[-1]:>2}, judged on {test[0]:>3} to {test[-1]:>3}")
+    print(
+        f"fold {number}: learn from {train[0]:>2} to {train[-1]:>2}, judged on {test[0]:>3} to {test[-1]:>3}"
+    )
 
 # %%
 # Between what taught and what judged is a gap of ten days: their outcomes reach into the test rows.
@@ -25,7 +27,9 @@ import matplotlib.pyplot as plt
 
 fig, ax = plt.subplots(figsize=(9, 3.6), layout="constrained")
 for number, (train, test) in enumerate(folds):
-    ax.barh(number, len(train), left=train[0], color="#0072B2", label="learn" if not number else None)
+    ax.barh(
+        number, len(train), left=train[0], color="#0072B2", label="learn" if not number else None
+    )
     ax.barh(
         number,
         test[0] - train[-1] - 1,
@@ -49,5 +53,12 @@ from skensemble import RegimeAwareEnsembleRegressor
 
 y = np.sin(np.arange(120) / 9)
 X = np.column_stack([y, np.roll(y, 1)])
-ensemble = RegimeAwareEnsembleRegressor(["linear", "extra_trees"], label_horizon=10, random_state=0).fit(X, y)
-print("rows judged:", len(ensemble.out_of_fold_.rows), " rows without a judgement:", ensemble.n_excluded_)
+ensemble = RegimeAwareEnsembleRegressor(
+    ["linear", "extra_trees"], label_horizon=10, random_state=0
+).fit(X, y)
+print(
+    "rows judged:",
+    len(ensemble.out_of_fold_.rows),
+    " rows without a judgement:",
+    ensemble.n_excluded_,
+)

@@ -40,14 +40,23 @@ from skensemble.weightings import (
     UniformWeights,
 )
 
-weightings = [UniformWeights(), InverseLoss(), SoftmaxLoss(), BestModels(2), GreedySelection(), ConvexWeights()]
+weightings = [
+    UniformWeights(),
+    InverseLoss(),
+    SoftmaxLoss(),
+    BestModels(2),
+    GreedySelection(),
+    ConvexWeights(),
+]
 nowhere = np.zeros((n // 2, 0))
 weights, losses = {}, {}
 for weighting in weightings:
     name = type(weighting).__name__
     voting = WeightedVoting(weighting).fit(predictions[: n // 2], targets[: n // 2], nowhere)
     weights[name] = voting.regime_weights_[0]
-    losses[name] = float(np.mean((voting.combine(predictions[n // 2 :], nowhere) - targets[n // 2 :]) ** 2))
+    losses[name] = float(
+        np.mean((voting.combine(predictions[n // 2 :], nowhere) - targets[n // 2 :]) ** 2)
+    )
 weights = pd.DataFrame(weights, index=list(said)).T
 
 # %%
@@ -61,7 +70,15 @@ left = np.zeros(len(weights))
 for name, colour, hatch in zip(
     weights, ["#0072B2", "#56B4E9", "#E69F00", "#999999"], ["", "///", "...", "xxx"], strict=True
 ):
-    ax.barh(weights.index, weights[name], left=left, color=colour, hatch=hatch, edgecolor="white", label=name)
+    ax.barh(
+        weights.index,
+        weights[name],
+        left=left,
+        color=colour,
+        hatch=hatch,
+        edgecolor="white",
+        label=name,
+    )
     left += weights[name].to_numpy()
 for place, name in enumerate(weights.index):
     ax.text(1.02, place, f"loss {losses[name]:.3f}", va="center")

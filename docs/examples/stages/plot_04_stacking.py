@@ -27,7 +27,9 @@ for noise in noises:
         combiner.fit(said[past], targets[past], nowhere)
         error = combiner.combine(said[later], nowhere) - targets[later]
         loss[type(combiner).__name__].append(float(np.mean(error**2)))
-    said_one, said_nothing = (combiner.combine(np.full((1, 3, 1), value), nowhere[:1]) for value in (1.0, 0.0))
+    said_one, said_nothing = (
+        combiner.combine(np.full((1, 3, 1), value), nowhere[:1]) for value in (1.0, 0.0)
+    )
     total.append(float((said_one - said_nothing).item()))
 
 # %%
@@ -40,13 +42,21 @@ fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 left.plot(noises, total, "o-", color="#0072B2", label="Stacking")
 left.plot(noises, 1 / (1 + noises**2 / 3), "--", color="black", label="the best possible")
 left.axhline(1, color="#E69F00", ls=":", label="any weighted mean")
-left.set(xlabel="noise of each model, in deviations of the signal", ylabel="sum of coefficients", ylim=(0, 1.1))
+left.set(
+    xlabel="noise of each model, in deviations of the signal",
+    ylabel="sum of coefficients",
+    ylim=(0, 1.1),
+)
 left.set_title("How much is repeated", loc="left")
 left.legend(frameon=False)
 right.plot(noises, loss["WeightedVoting"], "s:", color="#E69F00", label="WeightedVoting")
 right.plot(noises, loss["Stacking"], "o-", color="#0072B2", label="Stacking")
 right.axhline(1.25, color="#777777", lw=1, label="always saying 0")
-right.set(xlabel="noise of each model, in deviations of the signal", ylabel="squared error", ylim=(0, None))
+right.set(
+    xlabel="noise of each model, in deviations of the signal",
+    ylabel="squared error",
+    ylim=(0, None),
+)
 right.set_title(f"What it costs on later rows (n = {n // 2})", loc="left")
 right.legend(frameon=False)
 

@@ -34,18 +34,33 @@ import numpy as np
 
 report = ensemble.performance_report().query("window == 'lifetime'")
 fig, ax = plt.subplots(figsize=(9, 4.2), layout="constrained")
-marks = {"CALM": ("o", "#56B4E9"), "NORMAL": ("s", "#E69F00"), "STRESSED": ("^", "#D55E00"), "pooled": ("D", "black")}
+marks = {
+    "CALM": ("o", "#56B4E9"),
+    "NORMAL": ("s", "#E69F00"),
+    "STRESSED": ("^", "#D55E00"),
+    "pooled": ("D", "black"),
+}
 performers = report["performer"].unique()
 for place, (regime, (mark, colour)) in enumerate(marks.items()):
     own = report[report["regime"] == regime].set_index("performer").loc[performers]
     at = np.arange(len(performers)) + 0.18 * (place - 1.5)
-    low, high = own["win_rate"] - own["win_rate_low"], own["win_rate_high"] - own["win_rate"]
+    low, high = (own["win_rate"] - own["win_rate_low"], own["win_rate_high"] - own["win_rate"])
     n = int((own["won"] + own["lost"]).max())
     ax.errorbar(
-        own["win_rate"], at, xerr=[low, high], fmt=mark, color=colour, capsize=2, label=f"{regime} (n up to {n:,})"
+        own["win_rate"],
+        at,
+        xerr=[low, high],
+        fmt=mark,
+        color=colour,
+        capsize=2,
+        label=f"{regime} (n up to {n:,})",
     )
 ax.axvline(0.5, color="#777777", lw=1)
-ax.set(xlabel="share of days on which the side was right", yticks=range(len(performers)), yticklabels=performers)
+ax.set(
+    xlabel="share of days on which the side was right",
+    yticks=range(len(performers)),
+    yticklabels=performers,
+)
 ax.invert_yaxis()
 ax.set_title("S&P 500, next day: who was right, 95 % intervals", loc="left")
 ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
@@ -53,6 +68,6 @@ ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 # %%
 # The same as a table, with what a day earned in basis points.
 
-report.query("regime == 'pooled'")[["performer", "n", "win_rate", "win_rate_low", "win_rate_high", "profit_bps"]].round(
-    3
-)
+report.query("regime == 'pooled'")[
+    ["performer", "n", "win_rate", "win_rate_low", "win_rate_high", "profit_bps"]
+].round(3)

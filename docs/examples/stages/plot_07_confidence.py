@@ -13,7 +13,9 @@ from skensemble import RegimeAwareEnsembleClassifier, walk_forward
 from skensemble.datasets import make_regime_classification
 
 X, y, regimes = make_regime_classification(1500, random_state=0)
-ensemble = RegimeAwareEnsembleClassifier(["logistic", "extra_trees"], combiner="dynamic", random_state=0)
+ensemble = RegimeAwareEnsembleClassifier(
+    ["logistic", "extra_trees"], combiner="dynamic", random_state=0
+)
 walk = walk_forward({"ensemble": ensemble}, X, y, regimes=regimes, initial=500, refit_every=500)
 
 # %%

@@ -22,7 +22,9 @@ rivals = {
         ["lightgbm", "extra_trees", "linear"], combiner="dynamic", label_horizon=5, random_state=0
     ),
 }
-walk = walk_forward(rivals, X, y, regimes=regimes, initial="2007-01-01", refit_every="YS", outcome_delay=5)
+walk = walk_forward(
+    rivals, X, y, regimes=regimes, initial="2007-01-01", refit_every="YS", outcome_delay=5
+)
 walk
 
 # %%
@@ -30,7 +32,9 @@ walk
 
 from skensemble.displays import CumulativeLossDisplay
 
-display = CumulativeLossDisplay.from_walk_forward(walk, against=["one LightGBM", "equal weights", "best single"]).plot()
+display = CumulativeLossDisplay.from_walk_forward(
+    walk, against=["one LightGBM", "equal weights", "best single"]
+).plot()
 
 # %%
 # By regime, with the interval of the difference (a bootstrap of whole blocks, since bad days come in clusters):

@@ -39,7 +39,9 @@ for day in days:
 arrivals = np.random.default_rng(0).permutation(len(days))
 for count, place in enumerate([*arrivals, *arrivals[:5]]):
     untidy.feedback(f"{days[place]:%Y-%m-%d}", y=y[days[place]])
-    trust["in any order, some twice, killed once"].append(untidy.ensemble.weights_.loc["linear", "STRESSED"])
+    trust["in any order, some twice, killed once"].append(
+        untidy.ensemble.weights_.loc["linear", "STRESSED"]
+    )
     if count == 30:
         untidy.close()
         untidy = LiveEnsemble.open(Path(folder.name) / "untidy.db", synchronous="normal")
@@ -52,8 +54,18 @@ import matplotlib.pyplot as plt
 
 print("equal:", orderly.ensemble.weights_.equals(untidy.ensemble.weights_))
 fig, ax = plt.subplots(figsize=(9, 3.6), layout="constrained")
-for (name, path), colour, line in zip(trust.items(), ["#0072B2", "#D55E00"], ["-", "--"], strict=True):
-    ax.plot(np.arange(1, len(path) + 1), path, color=colour, ls=line, marker="o", markevery=[-1], label=name)
+for (name, path), colour, line in zip(
+    trust.items(), ["#0072B2", "#D55E00"], ["-", "--"], strict=True
+):
+    ax.plot(
+        np.arange(1, len(path) + 1),
+        path,
+        color=colour,
+        ls=line,
+        marker="o",
+        markevery=[-1],
+        label=name,
+    )
 ax.set(xlabel="outcomes heard of", ylabel="weight of the linear model, STRESSED")
 ax.set_title("Two orders of arrival, one result", loc="left")
 ax.legend(frameon=False)

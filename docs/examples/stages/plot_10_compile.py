@@ -21,7 +21,9 @@ y = 3 * (X[:, 0] - 1_234_567) + X[:, 1] * X[:, 2] + 0.3 * rng.normal(size=600)
 ensemble = RegimeAwareEnsembleRegressor(
     ["xgboost", "lightgbm", "random_forest", "linear"], combiner="dynamic", random_state=0
 )
-ensemble = ensemble.set_params(xgboost__n_estimators=30, lightgbm__n_estimators=30, random_forest__n_estimators=20)
+ensemble = ensemble.set_params(
+    xgboost__n_estimators=30, lightgbm__n_estimators=30, random_forest__n_estimators=20
+)
 ensemble = ensemble.fit(X[:500], y[:500])
 quick = ensemble.compile()
 quick
@@ -47,9 +49,17 @@ for name, said, colour, hatch in [
 ]:
     apart = np.abs(said - asked)
     label = f"{name}: at most {apart.max():.1g}"
-    ax.hist(np.maximum(apart, 1.5e-17), bins, color=colour, hatch=hatch, edgecolor="white", label=label)
-ax.set(xscale="log", xlabel="distance from the ensemble's own prediction (left end: none)", ylabel="rows of 100")
-ax.set_title(f"Compiled answers, of predictions from {asked.min():.1f} to {asked.max():.1f}", loc="left")
+    ax.hist(
+        np.maximum(apart, 1.5e-17), bins, color=colour, hatch=hatch, edgecolor="white", label=label
+    )
+ax.set(
+    xscale="log",
+    xlabel="distance from the ensemble's own prediction (left end: none)",
+    ylabel="rows of 100",
+)
+ax.set_title(
+    f"Compiled answers, of predictions from {asked.min():.1f} to {asked.max():.1f}", loc="left"
+)
 ax.legend(frameon=False)
 
 # %%

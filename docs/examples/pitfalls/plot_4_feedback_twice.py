@@ -31,7 +31,9 @@ for times in (1, 2, 5, 10):
     ensemble = copy(fitted)
     for _ in range(times):
         ensemble = ensemble.partial_update(predictions=said, y=y[now])
-    frame = ensemble.ledger_.frame().query("performer == 'ensemble' and regime == 'pooled' and window == 'lifetime'")
+    frame = ensemble.ledger_.frame().query(
+        "performer == 'ensemble' and regime == 'pooled' and window == 'lifetime'"
+    )
     rows[times] = frame.iloc[0][["n", "win_rate", "win_rate_low", "win_rate_high"]].astype(float)
 record = pd.DataFrame(rows).T.rename_axis("handed back")
 record.round(3)
@@ -43,7 +45,10 @@ import matplotlib.pyplot as plt
 
 fig, ax = plt.subplots(figsize=(9, 3.4), layout="constrained")
 at = range(len(record))
-low, high = record["win_rate"] - record["win_rate_low"], record["win_rate_high"] - record["win_rate"]
+low, high = (
+    record["win_rate"] - record["win_rate_low"],
+    record["win_rate_high"] - record["win_rate"],
+)
 ax.errorbar(record["win_rate"], at, xerr=[low, high], fmt="o", color="#0072B2", capsize=4)
 ax.axvline(0.5, color="#777777", lw=1)
 labels = [f"{times}×  (n = {n:,.0f})" for times, n in record["n"].items()]
@@ -60,7 +65,15 @@ from pathlib import Path
 
 from skensemble import LiveEnsemble
 
-with tempfile.TemporaryDirectory() as folder, LiveEnsemble(fitted, Path(folder) / "journal.db") as live:
+with (
+    tempfile.TemporaryDirectory() as folder,
+    LiveEnsemble(fitted, Path(folder) / "journal.db") as live,
+):
     day = X[now].index[0]
     live.predict(X.loc[[day]], id="first", regimes=regimes[day])
-    print("the first time:", live.feedback("first", y=y[day]), " again:", live.feedback("first", y=y[day]))
+    print(
+        "the first time:",
+        live.feedback("first", y=y[day]),
+        " again:",
+        live.feedback("first", y=y[day]),
+    )

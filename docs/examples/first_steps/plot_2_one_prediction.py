@@ -28,7 +28,10 @@ said
 # %%
 # Contributions add up to the prediction, to the last digits. The interval should hold the outcome nine times in ten.
 
-print("sum of contributions:", round(float((said.baseline + said.contributions.sum(axis=1)).item()), 6))
+print(
+    "sum of contributions:",
+    round(float((said.baseline + said.contributions.sum(axis=1)).item()), 6),
+)
 print("prediction:          ", round(float(said.prediction[0]), 6))
 print("90 % interval:       ", said.interval(0.9)[0].round(3))
 print("what came true:      ", round(float(y[day].iloc[0]), 3))

@@ -23,7 +23,13 @@ ensemble = RegimeAwareEnsembleRegressor(
 # ``walk_forward`` lives through the days: predict, wait for the outcome, take it back, train anew every January.
 
 walk = walk_forward(
-    {"ensemble": ensemble}, X, y, regimes=regimes, initial="2007-01-01", refit_every="YS", outcome_delay=5
+    {"ensemble": ensemble},
+    X,
+    y,
+    regimes=regimes,
+    initial="2007-01-01",
+    refit_every="YS",
+    outcome_delay=5,
 )
 walk
 

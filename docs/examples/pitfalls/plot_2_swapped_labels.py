@@ -61,10 +61,18 @@ import matplotlib.pyplot as plt
 
 fig, ax = plt.subplots(figsize=(9, 3.6), layout="constrained")
 at = np.arange(len(seeds))
-ax.bar(at - 0.2, losses["KMeans"], 0.4, color="#D55E00", hatch="///", edgecolor="white", label="KMeans")
-ax.bar(at + 0.2, losses["OrderedRegimes(KMeans)"], 0.4, color="#0072B2", label="OrderedRegimes(KMeans)")
+ax.bar(
+    at - 0.2, losses["KMeans"], 0.4, color="#D55E00", hatch="///", edgecolor="white", label="KMeans"
+)
+ax.bar(
+    at + 0.2, losses["OrderedRegimes(KMeans)"], 0.4, color="#0072B2", label="OrderedRegimes(KMeans)"
+)
 ax.axhline(without, color="black", ls="--", label="pooled weights")
-ax.set(xticks=at, xticklabels=[f"seed {seed}" for seed in seeds], xlabel="the fit that today's labels come from")
+ax.set(
+    xticks=at,
+    xticklabels=[f"seed {seed}" for seed in seeds],
+    xlabel="the fit that today's labels come from",
+)
 ax.set(ylabel="squared error")
 ax.set_title("Labels of the training from seed 0, of today from another fit (n = 400)", loc="left")
 ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))

@@ -14,7 +14,10 @@ from skensemble.combiners import WeightedVoting
 from skensemble.datasets import make_prediction_stream
 
 counts = [5, 10, 20, 40, 80, 160]
-shrinkages = {"each regime for itself (shrinkage=0)": 0.0, "drawn to the pool (shrinkage=50, the default)": 50.0}
+shrinkages = {
+    "each regime for itself (shrinkage=0)": 0.0,
+    "drawn to the pool (shrinkage=50, the default)": 50.0,
+}
 extra = {name: np.zeros((40, len(counts))) for name in shrinkages}
 for seed in range(40):
     stream = make_prediction_stream("noise", n_samples=1600, random_state=seed)
@@ -27,8 +30,12 @@ for seed in range(40):
         for name, shrinkage in shrinkages.items():
             voting = WeightedVoting(shrinkage=shrinkage)
             voting.fit(stream.predictions[past], stream.targets[past], rare[past])
-            own = np.mean((voting.combine(stream.predictions[later], tested) - stream.targets[later]) ** 2)
-            pool = np.mean((voting.combine(stream.predictions[later], 0 * tested) - stream.targets[later]) ** 2)
+            own = np.mean(
+                (voting.combine(stream.predictions[later], tested) - stream.targets[later]) ** 2
+            )
+            pool = np.mean(
+                (voting.combine(stream.predictions[later], 0 * tested) - stream.targets[later]) ** 2
+            )
             extra[name][seed, column] = 100 * (own / pool - 1)
 
 # %%
@@ -37,11 +44,15 @@ for seed in range(40):
 import matplotlib.pyplot as plt
 
 fig, ax = plt.subplots(figsize=(9, 3.8), layout="constrained")
-for (name, cost), colour, line in zip(extra.items(), ["#D55E00", "#0072B2"], ["--", "-"], strict=True):
+for (name, cost), colour, line in zip(
+    extra.items(), ["#D55E00", "#0072B2"], ["--", "-"], strict=True
+):
     middle, error = cost.mean(axis=0), 1.96 * cost.std(axis=0) / np.sqrt(len(cost))
     ax.errorbar(counts, middle, error, color=colour, ls=line, marker="o", capsize=3, label=name)
 ax.axhline(0, color="#777777", lw=1)
-ax.set(xscale="log", xticks=counts, xticklabels=counts, xlabel="rows of the rare regime in training")
+ax.set(
+    xscale="log", xticks=counts, xticklabels=counts, xlabel="rows of the rare regime in training"
+)
 ax.minorticks_off()
 ax.set(ylabel="more loss than pooled weights, %")
 ax.set_title("A regime that tells nothing (mean of 40 streams, 95 % intervals)", loc="left")

@@ -44,9 +44,19 @@ for (name, daily), colour, line in zip(
     profits.items(), ["#D55E00", "#0072B2", "#777777"], ["-", "--", ":"], strict=True
 ):
     sharpe = np.sqrt(252) * daily.mean() / daily.std()
-    ax.plot(daily.index, 100 * daily.cumsum(), color=colour, ls=line, label=f"{name}: Sharpe ratio {sharpe:.2f}")
-ax.set(ylabel="profit so far, % of the stake", xlabel="year", xlim=(daily.index[0], daily.index[-1]))
-ax.set_title(f"S&P 500, long while volatility is low (n = {len(daily):,} days, without costs)", loc="left")
+    ax.plot(
+        daily.index,
+        100 * daily.cumsum(),
+        color=colour,
+        ls=line,
+        label=f"{name}: Sharpe ratio {sharpe:.2f}",
+    )
+ax.set(
+    ylabel="profit so far, % of the stake", xlabel="year", xlim=(daily.index[0], daily.index[-1])
+)
+ax.set_title(
+    f"S&P 500, long while volatility is low (n = {len(daily):,} days, without costs)", loc="left"
+)
 ax.legend(frameon=False)
 
 # %%

@@ -13,7 +13,9 @@ import io
 
 from skensemble.datasets import load_sp500_prices
 
-exported = load_sp500_prices()["2004":"2010"].iloc[::-1].rename(columns=str.title).rename_axis("Date")
+exported = (
+    load_sp500_prices()["2004":"2010"].iloc[::-1].rename(columns=str.title).rename_axis("Date")
+)
 exported.iloc[700, 3] = float("nan")
 file = io.StringIO(exported.iloc[[0, *range(len(exported))]].to_csv())
 
