@@ -62,7 +62,7 @@ from skensemble._training import (
     weight_params,
     within_reach,
 )
-from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedVoting
+from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedCombiners, WeightedVoting
 from skensemble.compiled import CompiledEnsemble, kept_rows
 from skensemble.explanation import Explanation, agreement, spread
 from skensemble.intervals import AdaptiveConfidence, ProbabilityCalibration, read_coverages
@@ -90,8 +90,8 @@ PARAMETERS = """estimators : list of str and (str, estimator) pairs, default=Non
     ``"hist_gradient_boosting"``, ``"linear"``, ``"logistic"``, ``"mlp"``, or pairs of a name and any estimator of the
     task (``"drop"`` leaves one out, ``FrozenEstimator`` brings a fitted one). Parameters of each are found as
     ``name__parameter``. The default (``None``) is ``{default}``.
-combiner : {{"weighted_voting", "stacking", "dynamic"}} or Combiner, default=None
-    How predictions become one. The default (``None``) is ``WeightedVoting()``.
+combiner : {{"weighted_voting", "stacking", "dynamic", "weighted_combiners"}} or Combiner, default=None
+    How predictions become one; the last one weighs the other three. The default (``None``) is ``WeightedVoting()``.
 cv : int, splitter or iterable of (train, test), default=None
     Folds for the out-of-fold predictions. The default (``None``) is five forward folds (`ForwardSplit`), an int that
     many, fewer on small data. Any splitter will do, no partition is asked for; one that looks ahead gives a warning.
@@ -182,6 +182,7 @@ _MOMENTS = ("learned_until_", "trained_until_")
 COMBINERS: dict[str, type[Combiner]] = {
     "dynamic": DynamicWeighting,
     "stacking": Stacking,
+    "weighted_combiners": WeightedCombiners,
     "weighted_voting": WeightedVoting,
 }
 

@@ -37,7 +37,7 @@ from skensemble.performance import mean_interval, sharpe_interval, wilson_interv
 from skensemble.regimes import OrderedRegimes, SingleRegime, VolatilityRegimes
 
 N, INITIAL = 160, 80
-COMBINERS = ["weighted_voting", "stacking", "dynamic"]
+COMBINERS = ["weighted_voting", "stacking", "dynamic", "weighted_combiners"]
 SURE = ("confidence", "nominal", "limits")
 every_combiner = pytest.mark.parametrize("combiner", COMBINERS)
 

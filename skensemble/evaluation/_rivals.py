@@ -35,7 +35,7 @@ from skensemble.evaluation._stream import Stream
 from skensemble.explanation import Explanation, joined, laid_out
 from skensemble.models import label_encoded, needs_label_encoding
 from skensemble.regimes import remembered
-from skensemble.splits import times_of
+from skensemble.splits import earlier_moments, times_of
 
 __all__ = ["Lived", "live_ensembles", "live_plainly"]
 
@@ -328,10 +328,12 @@ class _Living:
         ensemble = self.ensemble
         if set(said.classes or ()) - set(self.classes or ()):
             return
+        times = None if self.times is None else self.times[rows]
         news = Outcomes(
             targets=self.targets[rows],
             counted=self.counts[rows],
-            times=None if self.times is None else self.times[rows],
+            times=times,
+            known=earlier_moments(times),
             returns=None if self.returns is None else self.returns[rows],
             groups=None if self.groups is None else self.groups[rows],
             **ensemble._said_earlier(said, self.classes),
