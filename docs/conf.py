@@ -23,6 +23,7 @@ extensions = [
     "offline",
     "api",
     "pages",
+    "stale",
 ]
 exclude_patterns = ["_build", "_templates", "examples"]
 templates_path = ["_templates"]

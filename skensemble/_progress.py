@@ -57,7 +57,8 @@ class Progress:
         with self._heard(estimator):
             yield
         if self.line and not self.n_parts:
-            print(f"{self.line} after {time() - self.begun:.1f} s", flush=True)  # noqa: T201 - somebody asked for it
+            # With its end in one piece: print would write that by itself, and another thread between the two.
+            print(f"{self.line} after {time() - self.begun:.1f} s\n", end="", flush=True)  # noqa: T201 - asked for
 
     @contextmanager
     def _heard(self, estimator: Any) -> Iterator[None]:

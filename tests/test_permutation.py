@@ -61,6 +61,7 @@ def pooled(found):
 # How values move.
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=80), st.integers(1, 90), st.integers(0, 2**31), st.booleans())
 def test_whole_blocks_of_time_change_places(sizes, block, seed, alike):
     sizes = [sizes[0]] * len(sizes) if alike else sizes
@@ -114,7 +115,7 @@ def test_kinds_of_columns_and_the_index_stay():
 # Who sees what.
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(40, 120), st.integers(1, 4), st.integers(0, 6), st.integers(1, 20), st.integers(0, 1000))
 def test_models_are_trained_once_on_the_past_and_asked_about_values_of_their_fold(n, n_folds, horizon, block, seed):
     Spy.seen.clear()

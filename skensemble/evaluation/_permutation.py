@@ -365,7 +365,7 @@ def with_moved(X: Any, places: list[int], source: Rows) -> Any:
     if sparse.issparse(X):
         chosen = np.arange(X.shape[1])
         chosen[places] += X.shape[1]
-        return sparse.hstack([X, X[source]], format="csc")[:, chosen].tocsr()
+        return type(X)(sparse.hstack([X, X[source]], format="csc")[:, chosen])
     moved = np.array(X)
     moved[:, places] = X[source][:, places]
     return moved
