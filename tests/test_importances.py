@@ -17,7 +17,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-from xgboost import XGBClassifier, XGBRegressor
+from xgboost import DMatrix, XGBClassifier, XGBRegressor
 
 from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor
 from skensemble.combiners import WeightedVoting
@@ -227,3 +227,24 @@ def test_arrays_without_names_and_names_like_positions():
         equal([("own", make_pipeline(StandardScaler(), Ridge())), "linear"]).fit(X.to_numpy(), y).feature_importances_,
         equal([("own", make_pipeline(StandardScaler(), Ridge())), "linear"]).fit(X, y).feature_importances_,
     )
+
+
+@pytest.mark.parametrize("combiner", ["weighted_voting", "dynamic"])
+def test_shares_of_a_prediction_are_the_mean_of_the_models_shares(combiner):
+    X, y = table()
+    regimes = np.where(np.arange(len(X)) // 10 % 2, "calm", "wild")
+    ensemble = RegimeAwareEnsembleRegressor(["xgboost", "lightgbm", "linear"], combiner=combiner, cv=2, random_state=0)
+    ensemble.set_params(xgboost__n_estimators=10, lightgbm__n_estimators=10).fit(X, y, regimes=regimes)
+    said = ensemble.explain(X, regimes=regimes)
+    trees, others, line = ensemble.estimators_
+    values = X.to_numpy()
+    own = [
+        trees.target_scale_ * trees.model_.predict(DMatrix(values, feature_types=["q"] * 3), pred_contribs=True),
+        others.target_scale_ * others.model_.predict(values, pred_contrib=True),
+        line.target_scale_ * np.column_stack([line.coef_ * (values - line.mean_) / line.scale_, np.zeros(len(X))]),
+    ]
+    for model, shares in zip((trees, others, line), own, strict=True):
+        shares[:, -1] += model.target_mean_
+        np.testing.assert_allclose(shares.sum(axis=1), model.predict(X), rtol=1e-5, atol=1e-5)
+    together = np.einsum("rm,rmc->rc", said.weights, np.stack(own, axis=1))
+    np.testing.assert_allclose(together.sum(axis=1), said.prediction, rtol=1e-5, atol=1e-5)
