@@ -3,6 +3,7 @@
 from skensemble._checks import LookAheadWarning, ModelFailureWarning
 from skensemble._classifier import RegimeAwareEnsembleClassifier
 from skensemble._regressor import RegimeAwareEnsembleRegressor
+from skensemble._review import review
 from skensemble._scorer import make_regime_scorer
 from skensemble.evaluation import check_causality, walk_forward
 from skensemble.live import JournalError, LiveEnsemble, LivePrediction, StaleWarning
@@ -18,6 +19,7 @@ __all__ = [
     "StaleWarning",
     "check_causality",
     "make_regime_scorer",
+    "review",
     "walk_forward",
 ]
 

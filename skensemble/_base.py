@@ -45,6 +45,7 @@ from skensemble._inputs import (
     labels_of_groups,
     numbers_of_returns,
     tells_time,
+    warn_about_dates,
     with_short_indices,
 )
 from skensemble._learning import learned
@@ -168,7 +169,7 @@ trained_until_ : Timestamp or None
     Time of the last row that `fit` was given.
 n_features_in_ : int
     Number of columns of X.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (n_features,)
     Their names, where X was a frame."""
 
 # So many rows keep all models at work, and what they say of them takes little memory.
@@ -896,6 +897,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             validate_data(self, X, y, skip_check_array=True)
             if X.shape[0] < 2:
                 raise ValueError(f"Found array with {X.shape[0]} sample(s) while a minimum of 2 is required.")
+            warn_about_dates(X, type(self).__name__)
         else:
             X, y = validate_data(
                 self, X, y, ensure_min_samples=2, **self._array_checks(), multi_output=True, y_numeric=False
@@ -1183,10 +1185,13 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         return bool(each) and all(tag.sparse for tag in each), bool(each) and all(tag.allow_nan for tag in each)
 
     def _sk_visual_block_(self) -> Any:
-        parts = [*pairs(self._listed_models()), *self._named_parts().items()]
-        if self.regime_detector is not None:
-            parts.append(("regime_detector", self.regime_detector))
-        return visual_block([name for name, _ in parts], [part for _, part in parts])
+        # As the rows go: regimes, models, and what makes one prediction of theirs; fitted ones where there are such.
+        models, combiner, detector = pairs(self._listed_models()), self._named_parts(), self.regime_detector
+        if hasattr(self, "combiner_"):
+            models = list(zip(self.model_names_, self.estimators_, strict=True))
+            combiner, detector = {"combiner": self.combiner_}, self.regime_detector_
+        regimes = [] if detector is None else [("regime_detector", detector)]
+        return visual_block([stage for stage in (regimes, models, list(combiner.items())) if stage])
 
 
 def _calibrated(combined: Array, calibration: ProbabilityCalibration | None) -> Array:

@@ -94,6 +94,12 @@ def histogram_nodes(model: Any) -> tuple[list[Any], NDArray[np.float64]] | None:
         return None
 
 
-def visual_block(names: list[str], estimators: list[Any]) -> Any:
-    """Draw estimators side by side in the HTML of a notebook."""
-    return _VisualBlock("parallel", estimators, names=names, name_details=[str(e) for e in estimators])
+def visual_block(stages: list[list[tuple[str, Any]]]) -> Any:
+    """Draw named estimators in the HTML of a notebook: those of one stage side by side, one stage below the other."""
+    blocks = []
+    for stage in stages:
+        names, estimators = zip(*stage, strict=True)
+        details = [str(estimator) for estimator in estimators]
+        blocks.append(_VisualBlock("parallel", estimators, names=names, name_details=details, dash_wrapped=False))
+    # The outer one is the ensemble's own box, the inner one puts its stages in a column.
+    return _VisualBlock("serial", [_VisualBlock("serial", blocks, dash_wrapped=False)])

@@ -6,17 +6,16 @@ close. The return of the next day is known one row later, the volatility of the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from skensemble._regressor import RegimeAwareEnsembleRegressor
 from skensemble.datasets import load_sp500
+from skensemble.displays import CumulativeLossDisplay, WeightsDisplay
 from skensemble.evaluation import WalkForward, walk_forward
 from skensemble.models import LightGBMRegressor
 from skensemble.regimes import SingleRegime
@@ -39,6 +38,7 @@ __all__ = [
 ]
 
 HORIZONS = {"return": 1, "volatility": 5}
+_TITLES = {"return": "next-day return", "volatility": "volatility of the next 5 days"}
 REGIMES = ("CALM", "NORMAL", "STRESSED")
 COMBINERS = {"voting": "weighted_voting", "stacking": "stacking", "dynamic": "dynamic"}
 RIVAL = "default LightGBM"
@@ -162,19 +162,6 @@ def walk(target: str, *, quick: bool = False) -> WalkForward:
     )
 
 
-# Okabe and Ito's colours, which people of all kinds of colour vision can tell apart.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
-_SHADES = ("#eeeeee", "#aaaaaa", "#222222")
-_LINES = {
-    EQUAL: ("#777777", ":"),
-    "voting": ("#56B4E9", "--"),
-    "stacking": ("#D55E00", "-."),
-    "dynamic": ("black", "-"),
-}
-_LEGEND: dict[str, Any] = {"fontsize": 9, "frameon": False, "borderaxespad": 0.1}
-_TITLES = {"return": "next-day return", "volatility": "volatility of the next 5 days"}
-
-
 def draw(walks: dict[str, WalkForward], path: Path) -> None:
     """Draw how the weights moved and how the loss ran, one column per target, and save the picture.
 
@@ -187,41 +174,13 @@ def draw(walks: dict[str, WalkForward], path: Path) -> None:
     """
     from matplotlib.figure import Figure  # noqa: PLC0415 - an extra: the tables do without it
 
-    figure = Figure(figsize=(7.0 * len(walks), 7.5), layout="constrained")
-    grid = figure.subplots(3, len(walks), sharex="col", squeeze=False, height_ratios=[0.25, 2, 2])
-    for column, (target, walked) in enumerate(walks.items()):
-        _draw_regimes(grid[0, column], walked, _TITLES[target])
-        _draw_weights(grid[1, column], walked)
-        _draw_losses(grid[2, column], walked)
+    figure = Figure(figsize=(8.0 * len(walks), 8.0), layout="constrained")
+    grid = figure.subplots(2, len(walks), squeeze=False)
+    for (target, walked), (above, below) in zip(walks.items(), grid.T, strict=True):
+        WeightsDisplay.from_walk_forward(walked, rival="dynamic").plot(above)
+        losses = CumulativeLossDisplay.from_walk_forward(walked, rival="dynamic", against=(RIVAL, EQUAL, BEST_SINGLE))
+        # What was earned is in the table, with its interval.
+        losses.profits_bps = None
+        losses.plot(below)
+        above.set_title(f"S&P 500, {_TITLES[target]}: {above.get_title(loc='left')}", loc="left", fontsize=11)
     figure.savefig(path, dpi=150)
-
-
-def _draw_regimes(axes: Any, walked: WalkForward, title: str) -> None:
-    days = walked.predictions.index
-    inside: Sequence[Any] = [walked.memberships[regime] for regime in REGIMES]
-    axes.stackplot(days, inside, labels=REGIMES, colors=_SHADES, step="post", lw=0)
-    axes.set(yticks=[], ylim=(0, 1), xlim=(days[0], days[-1]))
-    axes.set_title(f"S&P 500, {title}", pad=22)
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, **_LEGEND)
-    axes.text(0, 1.15, "regime", transform=axes.transAxes, fontsize=9)
-
-
-def _draw_weights(axes: Any, walked: WalkForward) -> None:
-    smooth: pd.DataFrame = walked.weights["dynamic"].rolling(21, min_periods=1).mean()
-    axes.stackplot(smooth.index, smooth.T, labels=smooth.columns, colors=_COLOURS, edgecolor="white", lw=0.3)
-    axes.set(ylabel="weight (mean of 21 days)", ylim=(0, 1))
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, **_LEGEND)
-    axes.text(0, 1.02, "dynamic", transform=axes.transAxes, fontsize=9)
-
-
-def _draw_losses(axes: Any, walked: WalkForward) -> None:
-    losses: Any = walked.losses
-    ahead = 100 * losses.sub(losses[RIVAL], axis=0).cumsum() / losses[RIVAL].sum()
-    for name, (colour, line) in _LINES.items():
-        axes.plot(ahead.index, ahead[name], color=colour, ls=line, label=f"{name}: {ahead[name].iloc[-1]:+.1f} %")
-    axes.axhline(0, color="black", lw=0.8)
-    axes.set(ylabel="% of the loss of the default LightGBM")
-    axes.legend(loc="upper right", bbox_to_anchor=(1, 0.88), **_LEGEND)
-    axes.text(
-        0, 1.02, "Loss so far less that of the default LightGBM: lower is better", transform=axes.transAxes, fontsize=9
-    )

@@ -110,6 +110,7 @@ def learned(
     """
     rows = np.flatnonzero(awake_models(training.predictions).any(axis=1))
     _warn_without_times(past, times)
+    known_then = n_outcomes_known(rows, n_samples=len(targets), times=times, label_horizon=label_horizon)
     record = Outcomes(
         said=training.predictions[rows],
         targets=targets[rows],
@@ -118,7 +119,7 @@ def learned(
         features=take_rows(X, rows),
         returns=None if returns is None else returns[rows],
         groups=None if groups is None else groups[rows],
-        known=n_outcomes_known(rows, n_samples=len(targets), times=times, label_horizon=label_horizon),
+        known=known_then,
     )
     folds = training.folds[rows]
     definitions = {name: definition(model) for name, model in models}
@@ -182,7 +183,7 @@ def learned(
         ),
         "records_": dict.fromkeys(names, "new") if carried is None else carried.records,
         "out_of_fold_": OutOfFold(
-            rows, folds, record.targets, record.said, record.memberships, record.counted, combined, weights
+            rows, folds, record.targets, record.said, record.memberships, record.counted, combined, weights, known_then
         ),
         "n_excluded_": n_excluded,
         "learned_until_": latest(None if carried is None else past["learned_until_"], until),

@@ -219,7 +219,8 @@ class RegimeAwareEnsembleRegressor(RegressorMixin, RegimeAwareEnsemble):
         if missing.size:
             raise ValueError(
                 f"Input y contains NaN, first in row {missing[0]}: a target that is not known yet cannot be learned "
-                f"from. Leave such rows out."
+                f"from. Leave such rows out: X[known], y[known] with known = y.notna(), and the same for whatever goes "
+                f"with them."
             )
         assert_all_finite(y, input_name="y")
         return y, y.astype(np.float64)[:, None]

@@ -90,6 +90,8 @@ class OutOfFold:
         What the ensemble would have said with what the folds before had taught it.
     weights : ndarray of shape (n_rows, n_models)
         The weights behind it.
+    known : ndarray of shape (n_rows,)
+        How many of these rows, from the first, had an outcome when each was predicted.
     """
 
     rows: Rows
@@ -100,6 +102,7 @@ class OutOfFold:
     sample_weight: Array
     combined: Array
     weights: Array
+    known: Rows
 
 
 @dataclass(frozen=True, eq=False)

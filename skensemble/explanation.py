@@ -11,12 +11,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skensemble._checks import shown
+from skensemble._html import Markup, html_table, notebook
+from skensemble._texts import label, listed, percent, shortened
 from skensemble.combiners import awake_models, over_awake
 from skensemble.intervals import within_margins
 
 __all__ = ["Explanation", "agreement", "joined", "laid_out", "spread"]
 
 Array = NDArray[np.float64]
+
+_NAME_WIDTH = 24
+# Rows that a notebook shows of many.
+_MOST_SHOWN = 20
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -212,24 +218,84 @@ class Explanation:
 
     def __repr__(self) -> str:
         if len(self) != 1:
-            return f"Explanation of {len(self)} predictions by {len(self.models)} models ({', '.join(self.models)})"
+            names = shortened(", ".join(self.models), 48)
+            return f"Explanation of {len(self)} predictions by {len(self.models)} models ({names})"
         regime = self.regime[0]
-        at = max(int(self.combined[0].argmax()), 0)
-        of = "" if self.classes is None else f" (probability {self.combined[0, at]:.3g})"
         lines = [
-            f"prediction {_plain(self.prediction[0])}{of}   confidence {self.confidence[0]:.2f}   "
-            f"agreement {self.agreement[0]:.2f}   regime {'unknown' if regime is None else regime}"
+            f"prediction {self._answer()}   confidence {self.confidence[0]:.2f}   "
+            f"agreement {self.agreement[0]:.2f}   regime {'unknown' if regime is None else shortened(regime, 24)}"
         ]
-        width = max(map(len, (*self.models, "baseline")))
+        rows = self._parts()
+        width = min(max(map(len, (*self.models, "baseline"))), _NAME_WIDTH)
+        for name, said, weight, contribution in rows:
+            beside = (f"said {said:>10}", f"weight {weight}") if said else (" " * 15, " " * 12)
+            lines.append(f"  {shortened(name, width):<{width}}  {'   '.join(beside)}   contribution {contribution}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        if len(self) != 1:
+            return notebook(self._html_of_many())
+        regime = "unknown" if self.regime[0] is None else label(self.regime[0])
+        about = (
+            f"Prediction {self._answer()}{self._html_of_bounds()}, confidence {self.confidence[0]:.2f}, agreement "
+            f"{self.agreement[0]:.2f}, regime {regime}"
+        )
+        return notebook(html_table(about, ["model", "said", "weight", "contribution"], self._parts()))
+
+    def _html_of_many(self) -> Markup:
+        """The first and the last rows."""
+        n, half = len(self), _MOST_SHOWN // 2
+        rows = [*range(n)] if n <= _MOST_SHOWN else [*range(half), *range(n - half, n)]
+        columns = ["row", "prediction", "confidence", "agreement", "regime", "weighs most"]
+        cells = []
+        for row in rows:
+            one, regime = self[row], self.regime[row]
+            first = int(one.weights[0].argmax())
+            cells.append(
+                [
+                    label(self.index[row]),
+                    one._answer() + one._html_of_bounds(),
+                    f"{one.confidence[0]:.2f}",
+                    f"{one.agreement[0]:.2f}",
+                    "unknown" if regime is None else label(regime),
+                    f"{self.models[first]} ({one.weights[0, first]:.2f})",
+                ]
+            )
+        some = "" if len(rows) == n else f", the first and last {half}"
+        about = f"Explanation of {n:,} predictions by {len(self.models)} models{some}"
+        return html_table(about, columns, cells, words=("regime", "weighs most"))
+
+    def _answer(self) -> str:
+        """The only prediction, for a class with its probability."""
+        probable = "" if self.classes is None else f" (probability {self.combined[0].max():.3g})"
+        return f"{_plain(self.prediction[0])}{probable}"
+
+    def _html_of_bounds(self) -> str:
+        """Between what the only outcome should lie, or which classes it may be, nine times in ten."""
+        if not self.coverages or np.isnan(self.limits).all():
+            return ""
+        coverage = min(self.coverages, key=lambda each: abs(each - 0.9))
+        within = f" ({percent(coverage, 0)}: "
+        if self.classes is None:
+            return within + " to ".join(f"{end:.4g}" for end in self.interval(coverage)[0]) + ")"
+        possible = [
+            name for name, is_possible in zip(self.classes, self.possible(coverage)[0], strict=True) if is_possible
+        ]
+        return f"{within}{listed(possible)})"
+
+    def _parts(self) -> list[tuple[str, str, str, str]]:
+        """What the only prediction was made of, as texts: who, what was said, by what weight, and how far it moved it.
+
+        Of classes it is the probability of the likeliest one.
+        """
+        at = int(self.combined[0].argmax())
+        rows = []
         for k, model in enumerate(self.models):
             said = "asleep" if self.asleep[0, k] else f"{self.member_predictions[0, k, at]:.4g}"
-            lines.append(
-                f"  {model:<{width}}  said {said:>10}   weight {self.weights[0, k]:.3f}   "
-                f"contribution {self.contributions[0, k, at]:+.4g}"
-            )
+            rows.append((model, said, f"{self.weights[0, k]:.3f}", f"{self.contributions[0, k, at]:+.4g}"))
         if np.any(self.baseline[0] != 0):
-            lines.append(f"  {'baseline':<{width}}  {'':>15}   {'':>12}   contribution {self.baseline[0, at]:+.4g}")
-        return "\n".join(lines)
+            rows.append(("baseline", "", "", f"{self.baseline[0, at]:+.4g}"))
+        return rows
 
 
 # What has one entry for each row; the rest names what the entries are about.
@@ -410,4 +476,4 @@ def agreement(predictions: Array, weights: Array, combined: Array) -> Array:
 
 
 def _plain(value: Any) -> str:
-    return f"{value:.5g}" if isinstance(value, (float, np.floating)) else str(value)
+    return f"{value:.5g}" if isinstance(value, (float, np.floating)) else shortened(value, 24)

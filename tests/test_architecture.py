@@ -1,6 +1,7 @@
 """The shape of the package, drawn from its imports: arrows point down, no cycles, no foreign private names."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,9 @@ ROOT = Path(skensemble.__file__).parent
 
 # What stands on what. An import may stay on its layer or point down; a new module must find its place here.
 LAYERS = {
-    4: {"", "__main__", "_demo", "multi_model", "live", "evaluation"},
+    4: {"", "__main__", "_demo", "_review", "multi_model", "live", "evaluation"},
     3: {"_regressor", "_classifier", "displays"},
-    2: {"_base"},
+    2: {"_base", "_judged"},
     1: {
         "_carry",
         "_certainty",
@@ -34,10 +35,13 @@ LAYERS = {
         "_checks",
         "_compat",
         "_composition",
+        "_files",
+        "_html",
         "_inputs",
         "_progress",
         "_scorer",
         "_softmax",
+        "_texts",
         "datasets",
         "losses",
         "regimes",
@@ -104,6 +108,16 @@ def unit(module):
 def test_every_module_has_its_place():
     assert {unit(module) for module in MODULES} <= set(LAYER_OF)
     assert sum(map(len, LAYERS.values())) == len(LAYER_OF)
+
+
+def test_the_contributing_page_shows_the_layers_as_they_are():
+    page = (ROOT.parent / "docs" / "contributing.md").read_text(encoding="utf-8")
+    shown = {
+        int(layer): set(re.findall(r"`(\w+)`", names))
+        for layer, names in re.findall(r"^\| (\d) \| (.*?) \|", page, re.M)
+    }
+    assert set(shown) == set(LAYERS)
+    assert all(names <= LAYERS[layer] for layer, names in shown.items())
 
 
 def test_arrows_point_down():

@@ -676,6 +676,20 @@ def test_figures_by_hand():
     assert "Walk forward over 4 rows" in repr(walk)
 
 
+@pytest.mark.parametrize(
+    ("better", "words"), [(1e-5, "less loss by a hair"), (-1e-5, "more loss by a hair"), (0.1, "less loss")]
+)
+def test_a_difference_that_the_digits_do_not_show_is_called_a_hair(better, words):
+    X, outcome = np.zeros((400, 1)), np.random.default_rng(0).choice([-1.0, 1.0], 400)
+    rivals = {
+        "one": DummyRegressor(strategy="constant", constant=100.0),
+        "other": DummyRegressor(strategy="constant", constant=100.0 * (1 - better)),
+    }
+    last = repr(walk_forward(rivals, X, outcome, initial=100)).splitlines()[-1]
+    assert last.endswith(words)
+    assert ("0.0 %" in last) == ("hair" in last)
+
+
 def test_the_worst_year_is_the_one_of_least_profit():
     X, y, regimes = made(800)
     rivals = {"a": Says("a"), "b": Says("b")}

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from skensemble._checks import check_choice
 from skensemble._feedback import inferred_frequency
+from skensemble._html import html_table, notebook
+from skensemble._texts import between, count, label, number, percent, shortened, with_count
 from skensemble.evaluation._comparison import Change
 from skensemble.evaluation._parts import Part, change, figures, parts_by_group, parts_by_regime, worst_labels
 from skensemble.explanation import Explanation
@@ -19,6 +21,8 @@ from skensemble.explanation import Explanation
 __all__ = ["WalkForward"]
 
 Array = NDArray[np.float64]
+
+_NAME_WIDTH = 22
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -291,20 +295,53 @@ class WalkForward:
     def __len__(self) -> int:
         return len(self.predictions)
 
+    def _head(self) -> str:
+        first, last = (label(self.predictions.index[place]) for place in (0, -1))
+        return f"Walk forward over {len(self):,} rows, {first} to {last}, trainings: {len(self.trainings)}"
+
     def __repr__(self) -> str:
+        texts = _texts_of(self.report().query("regime == 'pooled'"))
+        texts["rival"] = [shortened(name, _NAME_WIDTH) for name in texts["rival"]]
+        about = f"{self.loss}, and its change against {shortened(self.rivals[0], _NAME_WIDTH)}:"
+        return f"{self._head()}\n{about}\n{texts.rename(columns={'rival': ''}).to_string(index=False)}"
+
+    def _repr_html_(self) -> str:
         report = self.report()
-        report = report[report["regime"] == "pooled"]
-        shown = pd.DataFrame({"": report["rival"], "n": report["n"].map("{:.0f}".format)})
-        shown["loss"] = report["loss"].map("{:.4g}".format)
-        for name, form in {"win_rate": "{:.1%}", "profit_bps": "{:.3g}", "sharpe_annual": "{:.2f}"}.items():
-            if name in report:
-                shown[name] = report[name].map(form.format)
-        against = f"loss vs {self.rivals[0]} [95 %]"
-        shown[against] = [
-            "" if np.isnan(change) else f"{change:+.1%}" + ("" if np.isnan(low) else f" [{low:+.1%}, {high:+.1%}]")
-            for change, low, high in report[["change", "change_low", "change_high"]].to_numpy(dtype=float)
+        texts = _texts_of(report.query("regime == 'pooled'"), intervals=True)
+        about = f"{self._head()}. {self.loss}, and its change against {shortened(self.rivals[0], 60)}"
+        tables = [html_table(about, list(texts.columns), texts.to_numpy().tolist(), words=("verdict",))]
+        regimes = list(dict.fromkeys(report["regime"]))
+        if len(regimes) > 1:
+            cells = np.array([with_count(*each) for each in report[["loss", "n"]].to_numpy(dtype=float)], dtype=object)
+            rows = np.column_stack([np.array(self.rivals, dtype=object), cells.reshape(len(self.rivals), -1)]).tolist()
+            tables.append(html_table("Loss (rows) by regime", ["rival", *map(label, regimes)], rows))
+        return notebook(*tables)
+
+
+def _texts_of(pooled: pd.DataFrame, *, intervals: bool = False) -> pd.DataFrame:
+    """Rows of a report as texts, what matters most first."""
+    texts = pd.DataFrame({"rival": pooled["rival"], "n": pooled["n"].map(count), "loss": pooled["loss"].map(number)})
+    ends = {"change": True, "win_rate": intervals, "profit_bps": intervals, "sharpe_annual": intervals}
+    writers: dict[str, Any] = {
+        "change": ("change", lambda share: percent(share, signed=True)),
+        "win_rate": ("won", lambda share: percent(share, 0)),
+        "profit_bps": ("bps", lambda value: "" if np.isnan(value) else f"{value:.3g}"),
+        "sharpe_annual": ("Sharpe", lambda value: "" if np.isnan(value) else f"{value:.2f}"),
+    }
+    for name, (heading, written) in writers.items():
+        if name not in pooled:
+            continue
+        columns = pooled[[name, f"{name}_low", f"{name}_high"]].to_numpy(dtype=float)
+        texts[heading + (" [95 %]" if ends[name] else "")] = [
+            written(middle) + (between(written(low), written(high)) if ends[name] else "")
+            for middle, low, high in columns
         ]
-        shown[" "] = report["verdict"]
-        first, last = self.predictions.index[0], self.predictions.index[-1]
-        head = f"Walk forward over {len(self)} rows, {first} to {last}, {len(self.trainings)} trainings; {self.loss}:"
-        return f"{head}\n{shown.to_string(index=False)}"
+        if name == "change":
+            # A difference that is none in the digits shown would contradict them.
+            hair = texts[heading + " [95 %]"].str.startswith(percent(0.0, signed=True)) & pooled[
+                "verdict"
+            ].str.contains(":")
+            texts["verdict"] = pooled["verdict"].str.removeprefix("distinguishable: ") + np.where(
+                hair, " by a hair", ""
+            )
+    return texts

@@ -92,7 +92,10 @@ def checked_stream(
     missing = np.flatnonzero(pd.isna(values) | endless)
     if len(missing):
         row = int(missing[0])
-        raise ValueError(f"y of {owner} has no outcome in row {row} ({shown(values.tolist()[row])}). Leave it out.")
+        raise ValueError(
+            f"y of {owner} has no outcome in row {row} ({shown(values.tolist()[row])}). Leave such rows out: X[known], "
+            f"y[known] with known = y.notna(), and the same for whatever goes with them."
+        )
     for name, beside in {"y": y, "regimes": regimes, "sample_weight": sample_weight, "returns": returns}.items():
         check_same_times(X, beside, name)
     times = times_of(X, y)

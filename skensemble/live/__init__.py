@@ -8,8 +8,8 @@ from skensemble.live._files import TRUSTED_TYPES, load, save
 from skensemble.live._journal import JournalError
 from skensemble.live._live import LiveEnsemble, StaleWarning, TakeoverRefusedError
 from skensemble.live._prediction import LivePrediction
-from skensemble.live._review import WhatIf
 from skensemble.live._views import Health
+from skensemble.live._what_if import WhatIf
 
 __all__ = [
     "TRUSTED_TYPES",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skensemble._base import RegimeAwareEnsemble
 from skensemble._checks import shown
+from skensemble._files import write_whole
 
 __all__ = ["TRUSTED_TYPES", "load", "made_with", "save"]
 
@@ -112,8 +112,7 @@ def save(ensemble: RegimeAwareEnsemble, path: Any) -> None:
 
     Examples
     --------
-    >>> import tempfile
-    >>> from pathlib import Path
+    >>>     >>> from pathlib import Path
     >>> import numpy as np
     >>> from skensemble import RegimeAwareEnsembleRegressor
     >>> from skensemble.live import load, save
@@ -134,7 +133,7 @@ def save(ensemble: RegimeAwareEnsemble, path: Any) -> None:
         raise ValueError(f"The ensemble holds something that skops cannot write: {error}") from error
     with zipfile.ZipFile(packed, "a") as archive:
         archive.writestr(_ABOUT, json.dumps({"format": _FORMAT, "made_with": json.loads(made_with())}))
-    _write(Path(os.fsdecode(path)), packed.getvalue())
+    write_whole(Path(os.fsdecode(path)), packed.getvalue())
 
 
 def load(path: Any, *, trusted: Sequence[str] = ()) -> RegimeAwareEnsemble:
@@ -239,25 +238,3 @@ def _skops() -> Any:
         return import_module("skops.io")
     except ImportError:
         raise ImportError('save and load need skops: pip install "skensemble[secure]".') from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Put a file in the place of the one before, as a whole, and see to it that the disk has it."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
-    with suppress(OSError):
-        # The name is an entry of the folder, which has to reach the disk as well; not every system lets us ask for it.
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

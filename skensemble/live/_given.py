@@ -17,8 +17,8 @@ from skensemble._checks import shown
 from skensemble.live._journal import Said
 from skensemble.live._prediction import Layout
 from skensemble.live._replay import trade
-from skensemble.live._review import loss_of
 from skensemble.live._rows import are_many, in_kind
+from skensemble.live._what_if import loss_of
 from skensemble.trades import check_trades
 
 __all__ = [

@@ -271,9 +271,12 @@ class Journal:
 
     def version(self, version: int) -> tuple[int, str, bytes]:
         """When an ensemble was put in, with which libraries it was made, and the ensemble."""
-        made, made_with, blob = self._do(
-            "SELECT made, made_with, ensemble FROM versions WHERE version = ?", (version,)
-        ).fetchone()
+        found = self._do("SELECT made, made_with, ensemble FROM versions WHERE version = ?", (version,)).fetchone()
+        if found is None:
+            raise JournalError(
+                f"There is no ensemble of version {version} in {self.path}: it never was, or was pruned."
+            )
+        made, made_with, blob = found
         return made, made_with, blob
 
     def layouts(self) -> list[tuple[int, bytes]]:
@@ -392,11 +395,11 @@ class Journal:
         return [loss for (loss,) in rows]
 
     def story(self) -> Iterator[tuple[Any, ...]]:
-        """List everything that was said, with what came true: the prediction, then the outcome and the trade."""
+        """List everything that was said: the prediction, then the outcome and the trade, and when the outcome came."""
         return iter(
             self._do(
                 f"SELECT {_SAID}, e.outcome, e.loss, t.won, t.profit_bps, "
-                "coalesce(e.late, 0) + coalesce(t.late, 0) FROM predictions p "
+                "coalesce(e.late, 0) + coalesce(t.late, 0), e.made FROM predictions p "
                 "LEFT JOIN events e ON e.prediction = p.prediction AND e.kind = ? "
                 "LEFT JOIN events t ON t.prediction = p.prediction AND t.kind = ? ORDER BY p.prediction",
                 (OUTCOME, TRADE),

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +21,7 @@ from skensemble._base import RegimeAwareEnsemble
 from skensemble._checks import check_choice, check_number, shown
 from skensemble.compiled import CompiledEnsemble
 from skensemble.evaluation import Change
+from skensemble.explanation import Explanation, joined
 from skensemble.live._drift import drift_p_value
 from skensemble.live._files import made_with, save
 from skensemble.live._given import (
@@ -35,7 +37,6 @@ from skensemble.live._given import (
 from skensemble.live._journal import OUTCOME, TAKEOVER, TRADE, Entry, Journal, JournalError, Said
 from skensemble.live._prediction import Layout, LivePrediction
 from skensemble.live._replay import Event, Replay, Window, arrivals, moved, moving
-from skensemble.live._review import WhatIf, compared, what_if
 from skensemble.live._rows import (
     are_many,
     checked_ids,
@@ -47,7 +48,8 @@ from skensemble.live._rows import (
     rows_of,
     unpacked_rows,
 )
-from skensemble.live._views import Health, asleep_share, pending_frame, story_frame, utc
+from skensemble.live._views import Health, asleep_share, pending_frame, said_before, story_frame, utc
+from skensemble.live._what_if import WhatIf, compared, what_if
 from skensemble.regimes import remembered
 
 __all__ = ["LiveEnsemble", "StaleWarning", "TakeoverRefusedError"]
@@ -373,6 +375,28 @@ class LiveEnsemble:
         with self._lock:
             self._catch_up()
             return copy(self._now())
+
+    def fitted(self, version: int) -> RegimeAwareEnsemble:
+        """Return an ensemble as it was when it went live.
+
+        Parameters
+        ----------
+        version : int
+            Which: 1 is the first of the journal.
+
+        Returns
+        -------
+        RegimeAwareEnsembleRegressor or RegimeAwareEnsembleClassifier
+            A copy.
+
+        Raises
+        ------
+        JournalError
+            If the journal holds none of this version.
+        """
+        check_number(version, "version", "LiveEnsemble.fitted", low=1, integer=True)
+        with self._journal.reading() as journal, self._lock:
+            return copy(self._fitted(int(version), journal))
 
     def _catch_up(self) -> None:
         """Where another process writes, read what it has written."""
@@ -846,8 +870,14 @@ class LiveEnsemble:
         with self._journal.reading() as journal:
             return pending_frame(journal.open_predictions())
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self, *, clock: bool = False) -> pd.DataFrame:
         """List all that was said and what came true.
+
+        Parameters
+        ----------
+        clock : bool, default=False
+            Whether to tell, too, when each was said (``made``) and when its outcome arrived (``heard``), by the clock
+            of the process.
 
         Returns
         -------
@@ -858,7 +888,30 @@ class LiveEnsemble:
         """
         with self._journal.reading() as journal:
             layouts = {number: Layout(*pickle.loads(names)) for number, names in journal.layouts()}
-            return story_frame(journal, layouts)
+            story = story_frame(journal, layouts)
+        return story if clock else story.drop(columns=["made", "heard"])
+
+    def explanation(self) -> Explanation:
+        """Take all that was said apart.
+
+        Returns
+        -------
+        Explanation
+            One row for each prediction, in the order in which they were made; the index holds their ids. What only
+            some versions of the ensemble know of models, regimes and classes, the others have laid out beside it.
+
+        Raises
+        ------
+        ValueError
+            If nothing has been said yet.
+        """
+        with self._journal.reading() as journal:
+            layouts = {number: Layout(*pickle.loads(names)) for number, names in journal.layouts()}
+            rows = list(journal.predictions())
+        if not rows:
+            raise ValueError(f"Nothing has been said yet: the journal {self.path} holds no prediction.")
+        whole = joined(said_before(rows, layouts, [row.at for row in rows]))
+        return replace(whole, index=pd.Index([row.id for row in rows], name="id", dtype=object))
 
     def health(self, *, at: Any = None) -> Health:
         """Say how the process is doing.

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from skensemble._checks import shown
+from skensemble._html import Markup, element, notebook
 from skensemble.explanation import Explanation
 
 __all__ = ["Layout", "LivePrediction"]
@@ -85,11 +87,17 @@ class LivePrediction(Explanation):
         assert isinstance(taken, LivePrediction)
         return replace(taken, ids=tuple(self.ids[row] for row in chosen), at=self.at[chosen])
 
-    def __repr__(self) -> str:
+    def _about(self) -> str:
         about = f"version {self.version}{', STALE' * self.stale}{', NOT IN THE JOURNAL' * (not self.journaled)}"
+        return about if len(self) != 1 else f"{shown(self.ids[0], 40)} at {self.at[0]:%Y-%m-%d %H:%M:%S}, {about}"
+
+    def __repr__(self) -> str:
         if len(self) != 1:
-            return f"{super().__repr__()}, {about}"
-        return f"{self.ids[0]!r} at {self.at[0]:%Y-%m-%d %H:%M:%S}, {about}\n{super().__repr__()}"
+            return f"{super().__repr__()}, {self._about()}"
+        return f"{self._about()}\n{super().__repr__()}"
+
+    def _repr_html_(self) -> str:
+        return notebook(element("p", self._about()), Markup(super()._repr_html_()))
 
 
 def _explained() -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skensemble._html import html_table, notebook
 from skensemble.explanation import Explanation
 from skensemble.live._journal import Journal, Said
 from skensemble.live._prediction import Layout
@@ -20,7 +21,7 @@ __all__ = ["Health", "asleep_share", "features_of", "pending_frame", "said_befor
 _CHUNK = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Health:
     """How a live ensemble is doing.
 
@@ -95,9 +96,17 @@ class Health:
         """
         return self.drift <= 0.01
 
+    def _figures(self) -> dict[str, str]:
+        return {name: str(getattr(self, name)) for name in (*(field.name for field in fields(self)), "drifting")}
+
     def __str__(self) -> str:
-        lines = [f"{field.name:<15} {getattr(self, field.name)}" for field in fields(self)]
-        return "\n".join([*lines, f"{'drifting':<15} {self.drifting}"])
+        return "\n".join(f"{name:<15} {value}" for name, value in self._figures().items())
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return notebook(html_table("Health", ["figure", "value"], [*self._figures().items()]))
 
 
 def utc(moment: int) -> pd.Timestamp:
@@ -148,7 +157,7 @@ def story_frame(journal: Journal, layouts: Mapping[int, Layout]) -> pd.DataFrame
         said = [Said(*row[:n]) for row in rows]
         times = [row.at for row in said]
         (explained,) = said_before(said, layouts, times)
-        y, loss, won, profit, late = zip(*(row[n:] for row in rows), strict=True)
+        y, loss, won, profit, late, heard = zip(*(row[n:] for row in rows), strict=True)
         parts.append(
             pd.DataFrame(
                 {
@@ -165,6 +174,8 @@ def story_frame(journal: Journal, layouts: Mapping[int, Layout]) -> pd.DataFrame
                     "won": np.array(won, dtype=float),
                     "profit_bps": np.array(profit, dtype=float),
                     "late": np.array(late, dtype=int) > 0,
+                    "made": in_kind([row.made for row in said], None).tz_localize("UTC"),
+                    "heard": pd.to_datetime(pd.Series(heard, dtype="Int64"), unit="ns", utc=True),
                 }
             )
         )
@@ -185,4 +196,6 @@ _COLUMNS = (
     "won",
     "profit_bps",
     "late",
+    "made",
+    "heard",
 )

@@ -117,11 +117,11 @@ n_jobs : int, default=None
 _ATTRIBUTES = """
 n_features_in_ : int
     Number of columns.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (n_features,)
     Names of the columns, where X was a frame with names of type str.
 """
 
-_IMPORTANCES = """feature_importances_ : ndarray of shape (n_features_in_,)
+_IMPORTANCES = """feature_importances_ : ndarray of shape (n_features,)
     Share of each column in all that the splits have gained; all zero where there was nothing to learn.
 """
 

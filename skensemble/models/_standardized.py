@@ -45,11 +45,11 @@ random_state : int, RandomState instance or None, default=None
 _ATTRIBUTES = """
 n_features_in_ : int
     Number of columns.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (n_features,)
     Names of the columns, where X was a frame with names of type str.
 """
 
-_IMPORTANCES = """feature_importances_ : ndarray of shape (n_features_in_,)
+_IMPORTANCES = """feature_importances_ : ndarray of shape (n_features,)
     Absolute coefficients of the standardised columns, added up over classes and over the indicators of a category.
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from skensemble._checks import check_number, shown
+from skensemble._html import html_table, notebook
+from skensemble._texts import between, count, label, number, percent, shortened, with_count
 from skensemble.performance._intervals import Array, effective_number, normal_quantile, ratio
 from skensemble.performance._reading import check_shares, distinct_names, read_memberships, read_table, row_weights
 from skensemble.performance._records import (
@@ -466,7 +468,8 @@ class Ledger:
         tables = []
         for window, figures in windows.items():
             table = pd.DataFrame({name: figure.T.ravel() for name, figure in figures.items()})
-            table.insert(0, "performer", np.repeat(np.array(self.performers, dtype=object), len(labels)))
+            names = np.repeat(np.array(self.performers, dtype=object), len(labels))
+            table.insert(0, "performer", pd.Series(names, dtype=object))
             table.insert(1, "regime", pd.Series([*labels] * len(self.performers), dtype=object))
             table.insert(2, "window", window)
             tables.append(table)
@@ -590,10 +593,11 @@ class Ledger:
         frame = frame[(frame["window"] == "lifetime") & (frame["regime"] == _POOLED)]
         text = pd.DataFrame(
             {
-                "": [_shortened(name) for name in frame["performer"]],
+                "": [shortened(name, _NAME_WIDTH) for name in frame["performer"]],
                 "n": [_counted(n) for n in frame["n"]],
                 "loss": [f"{loss:.4g}" for loss in frame["loss"]],
-            }
+            },
+            dtype=object,
         )
         if "win_rate" in frame:
             rates = 100 * frame[["win_rate", "win_rate_low", "win_rate_high"]].to_numpy(dtype=float)
@@ -605,6 +609,35 @@ class Ledger:
             text["Sharpe [95 %]"] = [f"{ratio:.2f} [{low:.2f}, {high:.2f}]" for ratio, low, high in sharpes]
         counts = f"{len(self.models)} models, {len(self.regimes)} regimes"
         return f"Ledger of {counts}; lifetime, pooled (all of it: frame()):\n{text.to_string(index=False, max_rows=20)}"
+
+    def _repr_html_(self) -> str:
+        frame = self.frame().query("window == 'lifetime'")
+        labels = (*self.regimes, _POOLED)
+        pooled = frame[len(self.regimes) :: len(labels)]
+        columns: dict[str, Iterable[str]] = {
+            "performer": self.performers,
+            "n": map(count, pooled["n"]),
+            "loss": map(number, pooled["loss"]),
+        }
+        if "win_rate" in frame:
+            columns["won or lost"] = map(count, pooled["won"] + pooled["lost"])
+            columns["won [95 %]"] = _with_interval(pooled, "win_rate", lambda share: percent(share, 0))
+        if "sharpe" in frame:
+            columns["trades"] = map(count, pooled["n_trades"])
+            columns["bps [95 %]"] = _with_interval(pooled, "profit_bps", number)
+            columns["Sharpe per trade [95 %]"] = _with_interval(pooled, "sharpe", number)
+        about = f"Ledger of {len(self.models)} models, {len(self.regimes)} regimes: lifetime, pooled"
+        tables = [html_table(about, [*columns], [*zip(*columns.values(), strict=True)])]
+        if self.regimes:
+            cells = [with_count(loss, n) for loss, n in frame[["loss", "n"]].to_numpy(dtype=float)]
+            rows = [[name, *cells[place * len(labels) :][: len(labels)]] for place, name in enumerate(self.performers)]
+            tables.append(html_table("Loss (n) by regime", ["performer", *map(label, labels)], rows))
+        return notebook(*tables)
+
+
+def _with_interval(table: pd.DataFrame, name: str, written: Callable[[float], str]) -> list[str]:
+    figures = table[[name, f"{name}_low", f"{name}_high"]].to_numpy(dtype=float)
+    return [written(middle) + between(written(low), written(high)) for middle, low, high in figures]
 
 
 def _left_in(rows: Array, inside: Array) -> tuple[Array, Array]:
@@ -637,10 +670,6 @@ def _moved(inside: Array, positions: npt.NDArray[np.intp]) -> Array:
     moved[:, 1] = positions[inside[:, 1].astype(np.intp)]
     moved = moved[moved[:, 1] >= 0]
     return moved[np.lexsort((moved[:, 1], moved[:, 0]))]
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "…"
 
 
 def _counted(n: float) -> str:

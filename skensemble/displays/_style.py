@@ -1,0 +1,350 @@
+"""How all displays look: one palette, hatches, bands of regimes, and series thinned so that a million rows draw fast.
+
+The one rule: nothing is told by colour alone. What a colour tells, a hatch, a line style or a word tells too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from skensemble._texts import shortened
+
+__all__ = [
+    "COLOURS",
+    "FEW",
+    "HATCHES",
+    "LINES",
+    "LINE_COLOURS",
+    "Axis",
+    "axis_of",
+    "draw_bands",
+    "draw_cells",
+    "height_of_legend",
+    "lay_time",
+    "likeliest_places",
+    "named",
+    "panels",
+    "short",
+    "show_legend",
+    "show_title",
+    "span",
+    "starts_of_stretches",
+    "thinned",
+]
+
+Array = NDArray[np.float64]
+
+# M. Okabe and K. Ito, "Color universal design", 2008: people of all kinds of colour vision can tell these apart.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
+HATCHES = ("", "///", "...", "\\\\\\", "xxx", "ooo", "---", "|||")
+# Of those colours the ones that are darkest in grey come first: lines are drawn before grey bands.
+LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (8, 2)))
+# Figures of fewer outcomes than this are hatched: they may be anything.
+FEW = 30
+
+# Bands are light enough for every line before them to be seen, in grey too.
+_LIGHTEST, _DARKEST = 0.97, 0.76
+_MOST_SHADES = 4
+_MOST_STRETCHES = 1_000
+# Characters of a name.
+_NAME_WIDTH = 26
+_SMALL = 8.5
+# Smaller texts cannot be read.
+_SMALLEST = 4.0
+
+
+class Axis(NamedTuple):
+    """Where rows stand on the horizontal axis.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_rows,)
+        Ascending: days of matplotlib where the rows have times, otherwise row numbers.
+    has_times : bool
+        Which of the two.
+    """
+
+    x: Array
+    has_times: bool
+
+
+def axis_of(index: pd.Index[Any]) -> Axis:
+    """Say where rows stand: at their times, at their numbers, or one after the other."""
+    if isinstance(index, pd.PeriodIndex):
+        index = index.to_timestamp()
+    if isinstance(index, pd.DatetimeIndex):
+        days = (index.tz_localize(None) - pd.Timestamp(0)) / pd.Timedelta(days=1)
+        return Axis(np.asarray(days, dtype=float), True)
+    ascending = pd.api.types.is_numeric_dtype(index.dtype) and index.is_monotonic_increasing
+    return Axis(np.asarray(index, dtype=float) if ascending else np.arange(len(index), dtype=float), False)
+
+
+def named(who: str) -> str:
+    """How a title calls an ensemble: by its name, or as the ensemble."""
+    return f"the {who}" if who in ("ensemble", "live ensemble") else short(who)
+
+
+def short(name: object) -> str:
+    """A name of a model or regime that leaves room for the picture."""
+    return shortened(name, _NAME_WIDTH)
+
+
+def span(index: pd.Index[Any], what: str = "rows") -> str:
+    """From when to when, and how many."""
+    n = f"n = {len(index):,}"
+    if not len(index):
+        return n
+    first, last = (_moment(index[place]) for place in (0, -1))
+    between = first if first == last else f"{first} to {last}"
+    return f"{between}, {n}" if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)) else f"{what} {between}, {n}"
+
+
+def _moment(label: Any) -> str:
+    if isinstance(label, pd.Timestamp) and label != label.normalize():
+        return f"{label:%Y-%m-%d %H:%M}"
+    return f"{label:%Y-%m-%d}" if isinstance(label, pd.Timestamp) else str(label)
+
+
+# Thinning.
+
+
+def starts_of_stretches(n: int, n_most: int = _MOST_STRETCHES) -> NDArray[np.intp]:
+    """Cut n rows into at most so many stretches of one length: where each begins."""
+    return np.unique(np.linspace(0, n, min(n, n_most), endpoint=False).astype(np.intp))
+
+
+def thinned(values: Array, n_most: int = _MOST_STRETCHES) -> NDArray[np.intp]:
+    """Choose the rows that a line cannot do without: the first, last, lowest and highest of every stretch.
+
+    Examples
+    --------
+    >>> thinned(np.array([0.0, 0.0, 9.0, 0.0, 0.0, 0.0, 0.0, -9.0, 0.0, 0.0, 0.0, 0.0]), 2)
+    array([ 0,  2,  5,  6,  7, 11])
+    """
+    n = len(values)
+    if n <= 4 * n_most:
+        return np.arange(n)
+    starts = starts_of_stretches(n, n_most)
+    stops = np.append(starts[1:], n)
+    kept = [starts, stops - 1]
+    for filled, farthest in ((np.inf, np.argmin), (-np.inf, np.argmax)):
+        known = np.where(np.isfinite(values), values, filled)
+        places = [start + farthest(known[start:stop]) for start, stop in zip(starts, stops, strict=True)]
+        kept.append(np.array(places, dtype=np.intp))
+    return np.unique(np.concatenate(kept))
+
+
+# Figures and axes.
+
+
+def panels(
+    owner: str, ax: Any, heights: Sequence[float] = (1.0,), *, size: tuple[float, float], across: bool = False
+) -> tuple[Any, list[Any]]:
+    """Make axes, below or beside each other, in a figure of their own or in the place of ``ax``."""
+    if find_spec("matplotlib") is None:
+        raise ImportError(f'{owner}.plot needs matplotlib, which is not installed. Run: pip install "skensemble[plot]"')
+    n = len(heights)
+    shape, ratios = ((1, n), "width_ratios") if across else ((n, 1), "height_ratios")
+    if ax is None:
+        from matplotlib import pyplot  # noqa: PLC0415 - an extra: numbers do without it
+
+        figure = pyplot.figure(figsize=size, layout="constrained")
+        cells = figure.add_gridspec(*shape, **{ratios: heights})
+    elif not hasattr(ax, "get_figure") or not hasattr(ax, "plot"):
+        raise ValueError(f"ax of {owner}.plot must be one Axes of matplotlib, or None for a new figure; got {ax!r}.")
+    elif n == 1:
+        return ax.get_figure(), [ax]
+    else:
+        figure, place = ax.get_figure(), ax.get_subplotspec()
+        if place is None:
+            raise ValueError(
+                f"{owner}.plot draws {n} panels in the place of ax, which must come from subplots() or a GridSpec for "
+                f"this; got one that was placed by hand."
+            )
+        ax.set_axis_off()
+        cells = place.subgridspec(*shape, **{ratios: heights})
+    first = figure.add_subplot(cells[0])
+    shared = None if across else first
+    return figure, [first, *(figure.add_subplot(cells[place], sharex=shared) for place in range(1, n))]
+
+
+def show_title(axes: Any, subject: str, details: str) -> None:
+    """Say what one looks at, and below it, smaller, of when and of how many."""
+    axes.set_title(f"{subject}\n", loc="left", fontsize=11)
+    axes.text(0, 1.0, details, transform=axes.transAxes, ha="left", va="bottom", fontsize=_SMALL, color="#444444")
+
+
+def show_legend(axes: Any, groups: Mapping[str, Sequence[Any]]) -> None:
+    """Put a legend right of the axes, with a heading over each group."""
+    from matplotlib.lines import Line2D  # noqa: PLC0415 - an extra
+
+    told = {title: handles for title, handles in groups.items() if handles}
+    if not told:
+        return
+    entries: list[Any] = []
+    for title, handles in told.items():
+        # A line that is none, so that the heading begins where the symbols do.
+        heading = [Line2D([], [], linestyle="none", label=title)] if entries else []
+        entries += [*heading, *handles]
+    style: dict[str, Any] = {"title": next(iter(told)), "frameon": False, "borderaxespad": 0.0, "handleheight": 1.4}
+    corner: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
+    legend = axes.legend(handles=entries, **corner, **style, fontsize=_SMALL, title_fontsize=_SMALL)
+    legend.set_alignment("left")
+
+
+def height_of_legend(*n_entries: int) -> float:
+    """Inches that groups of so many entries need, with their headings and the title above."""
+    return 0.19 * sum(n + 1 for n in n_entries if n) + 1.0
+
+
+def lay_time(axes: Any, axis: Axis, *, labelled: bool = True) -> None:
+    """Bound the horizontal axis by the rows, and label it, unless the axes below do."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415 - an extra
+
+    x = axis.x
+    if len(x):
+        axes.set_xlim(x[0], x[-1] if x[-1] > x[0] else x[0] + 1.0)
+    if axis.has_times:
+        locator = AutoDateLocator()
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    if labelled:
+        axes.set_xlabel("time" if axis.has_times else "row")
+    else:
+        axes.tick_params(labelbottom=False)
+        axes.xaxis.get_offset_text().set_visible(False)
+
+
+# Regimes as bands.
+
+
+def draw_bands(axes: Any, axis: Axis, memberships: pd.DataFrame) -> list[Any]:
+    """Draw behind everything which regime each row is in; what the legend needs, empty where there is nothing to tell.
+
+    Of a long series every stretch has the regime that is in it most.
+    """
+    names, regime = list(memberships.columns), likeliest_places(memberships)
+    starts = starts_of_stretches(len(regime))
+    if not names or (len(names) == 1 and (regime == 0).all()):
+        return []
+    if len(starts) < len(regime):
+        shares = np.eye(len(names) + 1)[regime]
+        regime = np.add.reduceat(shares, starts, axis=0).argmax(axis=1)
+    edges = np.append(axis.x[starts], axis.x[-1] + _step(axis.x)) if len(regime) else np.zeros(1)
+    changes = np.flatnonzero(np.diff(regime, prepend=-1))
+    stops = np.append(changes[1:], len(regime))
+    handles = []
+    for place, look in enumerate(_looks(len(names))):
+        own = regime[changes] == place
+        if place == len(names) and not own.any():
+            continue
+        bars = [(edges[a], edges[b] - edges[a]) for a, b in zip(changes[own], stops[own], strict=True)]
+        label = short(names[place]) if place < len(names) else "unknown"
+        handles.append(_bars(axes, bars, label, look))
+    return handles
+
+
+def likeliest_places(memberships: pd.DataFrame) -> NDArray[np.intp]:
+    """The place of the likeliest regime of each row; one past the last where it is unknown."""
+    shares = memberships.to_numpy(dtype=float)
+    likeliest = np.column_stack([shares, np.zeros(len(shares))]).argmax(axis=1)
+    return np.where(shares.sum(axis=1) > 0, likeliest, shares.shape[1])
+
+
+def _step(x: Array) -> float:
+    steps = np.diff(x)
+    return float(np.median(steps)) if len(steps) else 1.0
+
+
+def _looks(n: int) -> list[dict[str, Any]]:
+    """Shades of grey, and hatches where there are more regimes than one can tell apart by shade; the last: unknown."""
+    n_shades = min(max(n, 2), _MOST_SHADES)
+    shades = np.linspace(_LIGHTEST, _DARKEST, n_shades)
+    looks = [
+        {"facecolor": str(shades[place % n_shades]), "hatch": HATCHES[place // n_shades % len(HATCHES)]}
+        for place in range(n)
+    ]
+    return [*looks, {"facecolor": "white", "hatch": "xx"}]
+
+
+def _bars(axes: Any, bars: Sequence[tuple[float, float]], label: str, look: dict[str, Any]) -> Any:
+    from matplotlib.patches import Patch  # noqa: PLC0415 - an extra
+
+    # The edge is the colour of the hatch; without one it would show as a seam between bands.
+    edge = {"edgecolor": "#777777" if look["hatch"] else "none", "linewidth": 0.0}
+    drawn = axes.broken_barh(bars, (0, 1), transform=axes.get_xaxis_transform(), zorder=0.1, **look, **edge)
+    drawn.set_label(label)
+    return Patch(label=label, edgecolor="#777777", linewidth=0.5, **look)
+
+
+# Tables as heat maps.
+
+
+def draw_cells(
+    axes: Any,
+    values: Array,
+    texts: Sequence[Sequence[str]],
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    limits: tuple[float, float],
+    hatched: NDArray[np.bool_],
+    palette: str = "cividis",
+) -> Any:
+    """Draw a table whose cells are coloured by value and say it in words; returns what a colour bar needs.
+
+    The palette runs from dark to light, so that it can be read in grey too.
+    """
+    from matplotlib.patches import Rectangle  # noqa: PLC0415 - an extra
+
+    n_rows, n_columns = values.shape
+    mesh = axes.pcolormesh(
+        np.ma.masked_invalid(values), cmap=palette, vmin=limits[0], vmax=limits[1], edgecolors="white", linewidth=1.0
+    )
+    width, height = _cell_size(axes, n_rows, n_columns)
+    size = _text_size(texts, width, height)
+    for i in range(n_rows):
+        for j in range(n_columns):
+            light = not np.isfinite(values[i, j]) or _is_light(mesh.cmap(mesh.norm(values[i, j])))
+            colour = "black" if light else "white"
+            if hatched[i, j]:
+                look: dict[str, Any] = {"hatch": "///", "edgecolor": colour, "alpha": 0.35, "linewidth": 0.0}
+                axes.add_patch(Rectangle((j, i), 1, 1, facecolor="none", **look))
+            if size >= _SMALLEST:
+                axes.text(j + 0.5, i + 0.5, texts[i][j], ha="center", va="center", fontsize=size, color=colour)
+    columns = [*map(short, columns)]
+    slanted = max(map(len, columns), default=0) * 0.085 > width
+    turned: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
+    axes.set_xticks(np.arange(n_columns) + 0.5, columns, **turned)
+    axes.set_yticks(np.arange(n_rows) + 0.5, [*map(short, rows)])
+    axes.tick_params(length=0)
+    axes.invert_yaxis()
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return mesh
+
+
+def _cell_size(axes: Any, n_rows: int, n_columns: int) -> tuple[float, float]:
+    """Width and height of a cell in inches, as far as they are known before the layout."""
+    width, height = axes.bbox.width / axes.figure.dpi, axes.bbox.height / axes.figure.dpi
+    return 0.8 * width / max(n_columns, 1), 0.9 * height / max(n_rows, 1)
+
+
+def _text_size(texts: Sequence[Sequence[str]], width: float, height: float) -> float:
+    """Points in which all texts fit into their cells."""
+    lines = [text.split("\n") for row in texts for text in row]
+    tallest = max(map(len, lines), default=1)
+    longest = max((len(line) for each in lines for line in each), default=1)
+    return min(9.0, 72 * height / (1.35 * tallest), 72 * width / (0.62 * max(longest, 1)))
+
+
+def _is_light(colour: Any) -> bool:
+    red, green, blue = colour[:3]
+    return bool(0.299 * red + 0.587 * green + 0.114 * blue > 0.5)
