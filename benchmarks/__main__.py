@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import cluster, coverage, defaults, feedback_speed, latency, live, quality, regret, speed
+from benchmarks import cluster, coverage, defaults, feedback_speed, latency, live, pickles, quality, regret, speed
 
 BENCHMARKS = {
     "run": quality.run_main,
@@ -17,6 +17,7 @@ BENCHMARKS = {
     "feedback": feedback_speed.main,
     "latency": latency.main,
     "live": live.main,
+    "pickles": pickles.main,
     "regret": regret.main,
     "speed": speed.main,
 }

@@ -45,11 +45,12 @@ from skensemble._inputs import (
     labels_of_groups,
     numbers_of_returns,
     tells_time,
+    warn_about_dates,
     with_short_indices,
 )
 from skensemble._learning import learned
 from skensemble._members import checked_models, listed_models, warn_about_weights
-from skensemble._progress import listened_to
+from skensemble._progress import check_verbose, listened_to
 from skensemble._training import (
     AsleepModel,
     OutOfFold,
@@ -61,11 +62,11 @@ from skensemble._training import (
     weight_params,
     within_reach,
 )
-from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedVoting
+from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedCombiners, WeightedVoting
 from skensemble.compiled import CompiledEnsemble, kept_rows
 from skensemble.explanation import Explanation, agreement, spread
 from skensemble.intervals import AdaptiveConfidence, ProbabilityCalibration, read_coverages
-from skensemble.models import few_numbers
+from skensemble.models import column_spread, few_numbers, mean_importances
 from skensemble.performance import Ledger
 from skensemble.regimes import (
     detect,
@@ -89,8 +90,8 @@ PARAMETERS = """estimators : list of str and (str, estimator) pairs, default=Non
     ``"hist_gradient_boosting"``, ``"linear"``, ``"logistic"``, ``"mlp"``, or pairs of a name and any estimator of the
     task (``"drop"`` leaves one out, ``FrozenEstimator`` brings a fitted one). Parameters of each are found as
     ``name__parameter``. The default (``None``) is ``{default}``.
-combiner : {{"weighted_voting", "stacking", "dynamic"}} or Combiner, default=None
-    How predictions become one. The default (``None``) is ``WeightedVoting()``.
+combiner : {{"weighted_voting", "stacking", "dynamic", "weighted_combiners"}} or Combiner, default=None
+    How predictions become one; the last one weighs the other three. The default (``None``) is ``WeightedVoting()``.
 cv : int, splitter or iterable of (train, test), default=None
     Folds for the out-of-fold predictions. The default (``None``) is five forward folds (`ForwardSplit`), an int that
     many, fewer on small data. Any splitter will do, no partition is asked for; one that looks ahead gives a warning.
@@ -129,7 +130,10 @@ random_state : int, RandomState instance or None, default=None
     Seed of every model that has none of its own.
 n_jobs : int, default=None
     Fits at a time, as joblib takes it; models run on one thread each meanwhile. With ``None`` they come one after the
-    other and may use all cores. Predictions of many rows are made in batches, so many at a time."""
+    other and may use all cores. Predictions of many rows are made in batches, so many at a time.
+verbose : int, default=0
+    Whether a line is printed for every fit of a model, in each fold and on all rows, as it ends. For progress bars use
+    ``set_callbacks(sklearn.callback.ProgressBar())`` (scikit-learn 1.9 and later)."""
 
 ATTRIBUTES = """estimators_ : list of estimator
     The models fitted on all rows; an ``AsleepModel`` in place of one that failed, rests or was not selected.
@@ -143,6 +147,8 @@ combiner_ : Combiner
     The fitted combiner.
 weights_ : DataFrame of shape (n_models, 1 + n_regimes)
     How far each model is trusted, pooled and in each regime.
+feature_importances_ : ndarray of shape (n_features,)
+    How much the models make of each column, weighted by how far each is trusted, pooled.
 regimes_ : tuple of hashable
     Names of the regimes.
 regime_detector_ : object
@@ -163,7 +169,7 @@ trained_until_ : Timestamp or None
     Time of the last row that `fit` was given.
 n_features_in_ : int
     Number of columns of X.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (n_features,)
     Their names, where X was a frame."""
 
 # So many rows keep all models at work, and what they say of them takes little memory.
@@ -176,6 +182,7 @@ _MOMENTS = ("learned_until_", "trained_until_")
 COMBINERS: dict[str, type[Combiner]] = {
     "dynamic": DynamicWeighting,
     "stacking": Stacking,
+    "weighted_combiners": WeightedCombiners,
     "weighted_voting": WeightedVoting,
 }
 
@@ -223,6 +230,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     _task: ClassVar[str]
     estimators: list[Any] | None
     classes_: NDArray[Any]
+    n_features_in_: int
     combiner_: Combiner
     calibration_: ProbabilityCalibration | None
     ledger_: Ledger
@@ -238,6 +246,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     _group_moments: Array | None
     _sides: Array | None
     _kept_rows: Array | None
+    _spreads: list[Array | None]
     _certainty: Certainty
 
     def __init__(
@@ -259,6 +268,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         on_error: str = "warn",
         random_state: Any = None,
         n_jobs: int | None = None,
+        verbose: int = 0,
     ) -> None:
         self.estimators = estimators
         self.combiner = combiner
@@ -276,6 +286,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         self.on_error = on_error
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     @_all_or_nothing
     @with_callbacks
@@ -367,7 +378,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             # A combiner may not be able to go on with regimes that it has never seen.
             news = splits
             names, memberships, detector = self._fit_regimes(X, regimes, news, unfitted, known)
-        progress = listened_to(self, len(models))
+        progress = listened_to(self, len(models), type(self).__name__)
         with progress.running():
             training = train(
                 seeded(models, seed),
@@ -416,6 +427,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         self.named_estimators_ = Bunch(**dict(zip(self.model_names_, self.estimators_, strict=True)))
         self.regime_detector_ = detector
         self._kept_rows = kept_rows(X)
+        self._spreads = [column_spread(model, X, weight) for model in self.estimators_]
         return self
 
     def partial_update(
@@ -665,9 +677,9 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         ----------
         X_check : array-like of shape (n_samples, n_features), default=None
             Rows to verify on, of which 64 are taken. The default (``None``) are rows that `fit` has kept.
-        engine : {"packed", "onnx"}, default=None
-            What takes rows through the trees: a table of our own, or ONNX Runtime
-            (``pip install "skensemble[fast]"``). The default (``None``) is ``"packed"``.
+        engine : {"packed", "numba", "onnx"}, default=None
+            What takes rows through the trees: numpy, or, with ``pip install "skensemble[fast]"``, a loop that numba
+            translates when it is first asked for, or ONNX Runtime. The default (``None``) is ``"packed"``.
 
         Returns
         -------
@@ -720,6 +732,37 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         said = np.where(np.array(asleep)[None, :, None], np.nan, np.zeros((1 + n_regimes, n_models, 1)))
         weights = self.combiner_.weights(said, inside)
         return pd.DataFrame(weights.T, index=pd.Index(self.model_names_, name="model"), columns=columns)
+
+    @property
+    def feature_importances_(self) -> Array:
+        """How much the models make of each column, by what they say themselves.
+
+        Each model's importances (``feature_importances_``; of linear models the absolute coefficients times the spread
+        of their columns) are brought to a sum of one, and averaged by how far the models are trusted now, pooled.
+        Models that say nothing (networks, histogram boosting) are left out. What counts is what was learned, on the
+        rows that it was learned from: whether a column helps on rows not seen is what
+        `skensemble.evaluation.permutation_importance` measures.
+
+        Returns
+        -------
+        ndarray of shape (n_features,)
+            At least 0, summing to 1; all zero where no model uses any column.
+
+        Raises
+        ------
+        AttributeError
+            If no model says what it makes of the columns.
+        """
+        check_is_fitted(self, "combiner_")
+        names = list(getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)]))
+        found = mean_importances(self.estimators_, self.weights_["pooled"].to_numpy(), names, self._spreads)
+        if found is None:
+            raise AttributeError(
+                f"{type(self).__name__} has no feature_importances_: none of its models "
+                f"({', '.join(self.model_names_)}) says what it makes of the columns. "
+                f"skensemble.evaluation.permutation_importance measures it for any model."
+            )
+        return found
 
     @property
     def confidence_(self) -> AdaptiveConfidence:
@@ -854,6 +897,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             validate_data(self, X, y, skip_check_array=True)
             if X.shape[0] < 2:
                 raise ValueError(f"Found array with {X.shape[0]} sample(s) while a minimum of 2 is required.")
+            warn_about_dates(X, type(self).__name__)
         else:
             X, y = validate_data(
                 self, X, y, ensure_min_samples=2, **self._array_checks(), multi_output=True, y_numeric=False
@@ -893,6 +937,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     def _check_parameters(self) -> None:
         who = type(self).__name__
         check_choice(self.on_error, "on_error", who, ("raise", "warn"))
+        check_verbose(self.verbose, who)
         if self.n_jobs is not None:
             whole = isinstance(self.n_jobs, (int, np.integer)) and not isinstance(self.n_jobs, bool)
             if not whole or self.n_jobs == 0:
@@ -1041,28 +1086,32 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         found = detect(self.regime_detector_, X) if regimes is None else regimes
         return encode_memberships(found, self.regimes_, X.shape[0])
 
-    def _ask_models(self, X: Any, known: Mapping[int, Array] | None = None, first: int = 0) -> Array:
+    def _ask_models(
+        self, X: Any, known: Mapping[int, Array] | None = None, numbers: Array | None = None, first: int = 0
+    ) -> Array:
         """What the models say ``(n_samples, n_models, n_outputs)``; one that fails sleeps, loudly.
 
-        Whoever knows already what some of them say passes it by their places; ``first`` is the number of the first row.
+        Whoever knows already what some of them say passes it by their places, and the rows as `few_numbers` gives them;
+        ``first`` is the number of the first row.
         """
         classes = getattr(self, "classes_", None)
-        n_samples = X.shape[0]
-        numbers, known = few_numbers(X), known or {}
+        n_samples, known = X.shape[0], known or {}
+        numbers = few_numbers(X) if numbers is None else numbers
         said = np.full((n_samples, len(self.estimators_), 1 if classes is None else len(classes)), np.nan)
-        for k, (name, model) in enumerate(zip(self.model_names_, self.estimators_, strict=True)):
+        failed = {}
+        for k, model in enumerate(self.estimators_):
             try:
                 said[:, k] = known[k] if k in known else outputs(model, X, classes, numbers=numbers)
-                n_asleep = int(np.isnan(said[:, k]).any(axis=1).sum())
-                trouble = f"has no finite prediction for {n_asleep} of {n_samples} rows" if n_asleep else ""
             except Exception as error:  # whatever a model does, the others answer
-                trouble = f"failed in predict ({type(error).__name__}: {error})"
-            if trouble and not isinstance(model, AsleepModel):
-                self._report_sleep(name, trouble)
+                failed[k] = f"failed in predict ({type(error).__name__}: {error})"
+        # Usually all of them answer, and then one look at all of it will do.
+        all_awake = not np.isnan(said).any()
+        if not all_awake:
+            self._report_asleep(np.isnan(said).any(axis=2), failed)
         if classes is None and (sensible := within_reach(said, self._reach)) is not said:
             self._report_nonsense(said[:, :, 0], np.isnan(sensible[:, :, 0]) & ~np.isnan(said[:, :, 0]))
-            said = sensible
-        alone = np.isnan(said).any(axis=2).all(axis=1)
+            said, all_awake = sensible, False
+        alone = np.zeros(0, dtype=bool) if all_awake else np.isnan(said).any(axis=2).all(axis=1)
         if alone.any():
             row = first + int(np.argmax(alone))
             raise ValueError(
@@ -1070,6 +1119,12 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
                 f"Look at these rows for missing or infinite values, and at estimators_ for models that failed in fit."
             )
         return said
+
+    def _report_asleep(self, asleep: NDArray[np.bool_], failed: Mapping[int, str]) -> None:
+        for k, n_asleep in enumerate(asleep.sum(axis=0).tolist()):
+            if n_asleep and not isinstance(self.estimators_[k], AsleepModel):
+                trouble = f"has no finite prediction for {n_asleep} of {len(asleep)} rows"
+                self._report_sleep(self.model_names_[k], failed.get(k, trouble))
 
     def _report_nonsense(self, said: Array, silenced: NDArray[np.bool_]) -> None:
         for k in np.flatnonzero(silenced.any(axis=0)).tolist():
@@ -1083,7 +1138,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     def _report_sleep(self, name: str, trouble: str) -> None:
         if self.on_error == "raise":
             raise ValueError(f"{name} {trouble}. on_error='warn' would carry on without it.")
-        warnings.warn(f"{name} {trouble}: it sleeps there.", ModelFailureWarning, stacklevel=5)
+        warnings.warn(f"{name} {trouble}: it sleeps there.", ModelFailureWarning, stacklevel=6)
 
     # Composition, tags, HTML.
 

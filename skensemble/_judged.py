@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from skensemble._base import RegimeAwareEnsemble
 from skensemble._checks import shown
 from skensemble.combiners import awake_models, default_loss, equal_weights, weighted_mean
+from skensemble.displays._style import likeliest_places
 from skensemble.explanation import Explanation
 from skensemble.performance import Ledger
 
@@ -25,7 +26,6 @@ __all__ = [
     "BEST",
     "EQUAL",
     "Judged",
-    "check_walk",
     "ensemble_of",
     "explained",
     "judged_by_estimator",
@@ -156,15 +156,10 @@ def _out_of_fold(ensemble: RegimeAwareEnsemble) -> Judged:
 # A walk forward.
 
 
-def check_walk(walk: Any, owner: str) -> None:
-    """Refuse what is not the result of `walk_forward`."""
-    if not hasattr(walk, "explanations") or not hasattr(walk, "losses"):
-        raise ValueError(f"walk of {owner}.from_walk_forward must be what walk_forward returned; got {shown(walk)}.")
-
-
 def judged_by_walk(walk: Any, rival: str | None, owner: str) -> Judged:
     """The judged rows, as one of the ensembles saw them."""
-    check_walk(walk, owner)
+    if not hasattr(walk, "explanations") or not hasattr(walk, "losses"):
+        raise ValueError(f"walk of {owner}.from_walk_forward must be what walk_forward returned; got {shown(walk)}.")
     known = list(walk.explanations)
     if not known:
         raise ValueError(f"{owner}.from_walk_forward needs an ensemble among the rivals; got {shown(walk.rivals)}.")
@@ -182,14 +177,13 @@ def judged_by_walk(walk: Any, rival: str | None, owner: str) -> Judged:
         loss=walk.loss,
         overlap=walk.overlap,
     )
-    index = judged.index
     names = plain_rivals(walk, rival)
     found = walk.losses[[rival, names[EQUAL], names[BEST]]].set_axis([rival, EQUAL, BEST], axis=1)
-    found = found.set_axis(index, axis=0)
+    found = found.set_axis(judged.index, axis=0)
     models = _member_losses(walk, rival, judged)
     return replace(
         judged,
-        memberships=walk.memberships.set_axis(index, axis=0),
+        memberships=walk.memberships.set_axis(judged.index, axis=0),
         losses=found if models is None else pd.concat([models, found], axis=1),
     )
 
@@ -283,12 +277,10 @@ def _those(judged: Judged, order: NDArray[np.intp]) -> Judged:
 
 def likeliest(memberships: pd.DataFrame) -> NDArray[Any]:
     """The likeliest regime of each row; ``None`` where it is unknown."""
-    shares = memberships.to_numpy(dtype=float)
     # The last name stands for an unknown regime.
-    names = np.empty(shares.shape[1] + 1, dtype=object)
+    names = np.empty(memberships.shape[1] + 1, dtype=object)
     names[:-1] = list(memberships.columns)
-    places = np.column_stack([shares, np.zeros(len(shares))]).argmax(axis=1)
-    return names[np.where(shares.sum(axis=1) > 0, places, -1)]
+    return names[likeliest_places(memberships)]
 
 
 def _from_explanation(who: str, said: Explanation, targets: Array | None) -> Judged:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import __main__, cluster, latency, speed
+from benchmarks import __main__, cluster, latency, pickles, speed
 from benchmarks.speed._contenders import MEMBERS, TASKS, Setting, contenders, table
 from benchmarks.speed._report import COMPARISONS, FULL_ROWS
 from benchmarks.speed._rounds import in_turns
@@ -39,11 +39,22 @@ def test_latency_runs_prints_its_targets_and_keeps_every_measurement(tmp_path, c
     printed = capsys.readouterr().out
     kept = pd.read_csv(path, comment="#")
     n_rows = kept[kept["what"] == "one row"].groupby("contender").size()
-    assert len(n_rows) == 8
+    assert len(n_rows) == 9
     assert (n_rows == latency.QUICK.rounds * latency.QUICK.rows).all()
     assert (kept["value"] > 0).all()
     for line in ("compiled predict, packed  ", "at least 60 times as fast", "at most 1.05 times as long"):
         assert line in printed
+
+
+def test_pickles_are_weighed_and_read_again(tmp_path, capsys):
+    path = tmp_path / "pickles.csv"
+    pickles.main(["--quick", "--save", str(path)])
+    kept = pd.read_csv(path, comment="#")
+    size = kept[kept["what"] == "size"].set_index("contender")["value"]
+    # An ensemble holds its members, a compiled one the ensemble.
+    assert size[pickles.ALONE] < size[pickles.OURS] < size[pickles.COMPILED]
+    assert set(kept["what"]) == {"size", "dump", "load"}
+    assert "load × members" in capsys.readouterr().out
 
 
 def test_cluster_simulates_what_was_measured(tmp_path, capsys):

@@ -26,12 +26,13 @@ from sklearn.neighbors import KNeighborsRegressor
 import skensemble.compiled._ensemble as module
 from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor
 from skensemble._training import outputs
-from skensemble.compiled import CompiledEnsemble, Leaves, PackedTrees, Tree, TreeModel, tree_model
+from skensemble.compiled import CompiledEnsemble, Leaves, NumbaTrees, PackedTrees, Tree, TreeModel, tree_model
+from skensemble.compiled._numba import _compiled as numba_compiled
 from skensemble.models import few_numbers, label_encoded, make_model, model_names, quick_answer
 from skensemble.regimes import QuantileRegimes
 
 N, N_FEATURES = 240, 4
-ENGINES = ["packed", "onnx"]
+ENGINES = ["packed", "numba", "onnx"]
 FEW = {"n_estimators": 12, "max_iter": 12}
 # Those that are nothing but trees, by their names.
 PACKED = {"xgboost", "lightgbm", "random_forest", "extra_trees", "hist_gradient_boosting"}
@@ -126,7 +127,7 @@ def packed_answers(model, X):
 def assert_as_the_model(model, X, classes=None, rtol=0.0):
     """On rows, on rows that stand on thresholds or beside them, and on rows with gaps where the model takes them."""
     read = tree_model(model)
-    packed = PackedTrees([read], X.shape[1])
+    packed, walked = PackedTrees([read], X.shape[1]), NumbaTrees([read], X.shape[1])
     known = np.nan_to_num(X)
     holes = rows(60, gaps=0.4, seed=3)
     edges = packed.edges(known, 400, np.random.RandomState(1))
@@ -135,6 +136,7 @@ def assert_as_the_model(model, X, classes=None, rtol=0.0):
         said = packed.answers(values)[0]
         assert np.isfinite(own).all()
         assert_allclose(said, own, rtol=rtol, atol=rtol * np.abs(own).max())
+        assert_array_equal(walked.answers(values)[0], said)
 
 
 # Packed trees answer as the model does.
@@ -401,7 +403,7 @@ def test_it_says_what_the_ensemble_says(combiner, task, engine):
     )
     quick = fitted.compile(engine=engine)
     assert quick.packed_models == ("xgboost", "lightgbm", "random_forest")
-    tolerance = {"rtol": 1e-12} if engine == "packed" else {"rtol": 1e-5, "atol": 1e-6}
+    tolerance = {"rtol": 1e-12} if engine != "onnx" else {"rtol": 1e-5, "atol": 1e-6}
     for some in (slice(0, 1), slice(3, 6), slice(0, 30)):
         for given_regimes in (regimes[some], None):
             assert_array_equal(quick.predict(X[some], regimes=given_regimes).shape, (some.stop - some.start,))
@@ -656,15 +658,18 @@ def test_wrong_trees_are_refused(ensemble, monkeypatch, engine):
 
 def test_an_unknown_engine(ensemble):
     with pytest.raises(
-        ValueError, match="engine of compile of RegimeAwareEnsembleRegressor must be one of 'onnx', 'packed'; got 'C'"
+        ValueError,
+        match="engine of compile of RegimeAwareEnsembleRegressor must be one of 'numba', 'onnx', 'packed'; got 'C'",
     ):
         ensemble.compile(engine="C")
 
 
-def test_onnx_that_is_missing(ensemble, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+@pytest.mark.parametrize(("engine", "library"), [("numba", "numba"), ("onnx", "onnxruntime")])
+def test_a_library_that_is_missing(ensemble, monkeypatch, engine, library):
+    monkeypatch.setitem(__import__("sys").modules, library, None)
+    numba_compiled.cache_clear()
     with pytest.raises(ImportError, match=r'pip install "skensemble\[fast\]", or use engine=\'packed\''):
-        ensemble.compile(engine="onnx")
+        ensemble.compile(engine=engine)
 
 
 def test_before_fit():

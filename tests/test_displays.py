@@ -184,6 +184,9 @@ def test_drawing_leaves_what_it_shows_and_the_session_as_they_were(display, numb
     apart = Figure()
     shown.plot(apart.subplots())
     assert shown.figure_ is apart
+    part, _ = Figure(layout="constrained").subfigures(1, 2)
+    shown.plot(part.subplots())
+    assert shown.figure_ is part
     assert mine.axes == [other]
 
 

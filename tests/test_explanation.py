@@ -11,7 +11,8 @@ from skensemble._checks import ModelFailureWarning
 from skensemble.explanation import Explanation, agreement, joined, laid_out, spread
 
 N = 80
-COMBINERS = ["weighted_voting", "stacking", "dynamic"]
+AVERAGING = ["weighted_voting", "dynamic"]
+COMBINERS = [*AVERAGING, "stacking", "weighted_combiners"]
 
 
 class Shy(RegressorMixin, BaseEstimator):
@@ -72,7 +73,7 @@ def test_baseline_and_contributions_add_up(data, combiner, task):
     explanation = task(data, combiner).explain(X, regimes=regimes)
     total = explanation.baseline + explanation.contributions.sum(axis=1)
     np.testing.assert_allclose(total, explanation.combined, rtol=1e-9)
-    if combiner != "stacking":
+    if combiner in AVERAGING:
         np.testing.assert_array_equal(explanation.baseline, 0.0)
         by_weight = explanation.weights[:, :, None] * explanation.member_predictions
         np.testing.assert_array_equal(explanation.contributions, by_weight)

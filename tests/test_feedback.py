@@ -909,7 +909,7 @@ def test_when_no_model_is_left_there_is_an_error_and_nothing_moves():
 def test_real_models_follow_too():
     X, y, labels, regimes = made()
     lines = [("line", LinearRegression()), ("ridge", Ridge(50.0))]
-    for combiner in ("weighted_voting", "stacking", "dynamic"):
+    for combiner in ("weighted_voting", "stacking", "dynamic", "weighted_combiners"):
         ensemble = RegimeAwareEnsembleRegressor(lines, combiner=combiner).fit(X[:FIRST], y[:FIRST])
         before = ensemble.score(X[FIRST:], y[FIRST:])
         ensemble.partial_update(X[FIRST:], y[FIRST:])

@@ -20,7 +20,7 @@ from skensemble.regimes import (
 )
 
 ASSETS = ("AAA", "BBB", "CCC", "DDD")
-COMBINERS = ["weighted_voting", "stacking", "dynamic"]
+COMBINERS = ["weighted_voting", "stacking", "dynamic", "weighted_combiners"]
 every_combiner = pytest.mark.parametrize("combiner", COMBINERS)
 every_task = pytest.mark.parametrize("classes", [False, True])
 

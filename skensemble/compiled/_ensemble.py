@@ -15,6 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from skensemble._checks import check_choice, shown
 from skensemble._compat import take_rows
 from skensemble._training import outputs
+from skensemble.compiled._numba import NumbaTrees
 from skensemble.compiled._onnx import OnnxTrees
 from skensemble.compiled._reading import tree_model
 from skensemble.compiled._trees import PackedTrees, TreeModel
@@ -33,7 +34,7 @@ N_EDGES = 256
 # Rows of training kept for that: no more than are taken for few.
 N_KEPT = 64
 
-ENGINES: dict[str, type[PackedTrees]] = {"onnx": OnnxTrees, "packed": PackedTrees}
+ENGINES: dict[str, type[PackedTrees]] = {"numba": NumbaTrees, "onnx": OnnxTrees, "packed": PackedTrees}
 
 
 class _Member(NamedTuple):
@@ -63,7 +64,7 @@ class CompiledEnsemble:
         The fitted ensemble.
     X_check : array-like of shape (n_samples, n_features), default=None
         Rows to verify on, of which 64 are taken. The default (``None``) are rows that ``fit`` has kept.
-    engine : {"packed", "onnx"}, default=None
+    engine : {"packed", "numba", "onnx"}, default=None
         What takes rows through the trees. The default (``None``) is ``"packed"``.
 
     Attributes
@@ -240,7 +241,7 @@ class CompiledEnsemble:
             X = self.ensemble._validated_rows(X)
             values = few_numbers(X)
         known = self._said(values) if values is not None and len(values) <= FEW_ROWS else {}
-        return X, self.ensemble._ask_models(X, known)
+        return X, self.ensemble._ask_models(X, known, values)
 
     def _said(self, values: Array) -> Mapping[int, Array]:
         """What the packed models say, by their places."""

@@ -94,6 +94,11 @@ class Leaves:
         """How many numbers a row gets: one for each of two classes, though one sum stands for both."""
         return 2 if self.link == "expit" else self.n_outputs
 
+    @property
+    def dtype(self) -> type[np.floating[Any]]:
+        """In what the leaves are added up."""
+        return np.float32 if self.single else np.float64
+
     def answer(self, values: Array) -> Array:
         """Add up what the trees say.
 
@@ -108,7 +113,7 @@ class Leaves:
             The model's answer.
         """
         n_samples, n_trees, _ = values.shape
-        each = values.reshape(n_samples, -1, self.n_outputs).astype(np.float32 if self.single else np.float64)
+        each = values.reshape(n_samples, -1, self.n_outputs).astype(self.dtype)
         begin = np.broadcast_to(np.asarray(self.start, dtype=each.dtype), (n_samples, 1, self.n_outputs))
         # One after the other, as the libraries do: a pairwise sum would differ in the last digits.
         total = np.add.accumulate(np.concatenate([begin, each], axis=1), axis=1)[:, -1].astype(np.float64)

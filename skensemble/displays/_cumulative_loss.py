@@ -160,16 +160,14 @@ class CumulativeLossDisplay:
             If a name is not that of a rival.
         """
         judged = judged_by_walk(walk, rival, cls.__name__)
-        others = tuple(against) if against is not None else (BEST, EQUAL)
-        names = {name: own for name, own in plain_rivals(walk, judged.who).items() if own in walk.losses}
-        unknown = [name for name in others if name not in walk.losses and name not in names]
-        if unknown or isinstance(against, str):
+        called = plain_rivals(walk, judged.who)
+        others = (BEST, EQUAL) if against is None else tuple(against)
+        own = {name: called[name] if name in (BEST, EQUAL) else name for name in others}
+        if isinstance(against, str) or any(name not in walk.losses for name in own.values()):
             raise ValueError(
                 f"against of {cls.__name__}.from_walk_forward must list rivals among {shown(list(walk.rivals))}; got "
                 f"{shown(against)}."
             )
-        own = {name: name if name in walk.losses else names[name] for name in others}
-        own |= {name: names[name] for name in (BEST, EQUAL) if name in others and name in names}
         losses = walk.losses[[judged.who, *own.values()]].set_axis([judged.who, *own], axis=1)
         profits = None
         if walk.profits_bps is not None:

@@ -5,7 +5,7 @@ The one rule: nothing is told by colour alone. What a colour tells, a hatch, a l
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ __all__ = [
     "draw_cells",
     "height_of_legend",
     "lay_time",
+    "likeliest_places",
     "named",
     "panels",
     "short",
@@ -150,13 +151,12 @@ def panels(
     if find_spec("matplotlib") is None:
         raise ImportError(f'{owner}.plot needs matplotlib, which is not installed. Run: pip install "skensemble[plot]"')
     n = len(heights)
-    grid: dict[str, Any] = {"nrows": 1, "ncols": n, "width_ratios": heights} if across else {"nrows": n, "ncols": 1}
-    grid |= {} if across else {"height_ratios": heights}
+    shape, ratios = ((1, n), "width_ratios") if across else ((n, 1), "height_ratios")
     if ax is None:
         from matplotlib import pyplot  # noqa: PLC0415 - an extra: numbers do without it
 
         figure = pyplot.figure(figsize=size, layout="constrained")
-        cells = figure.add_gridspec(**grid)
+        cells = figure.add_gridspec(*shape, **{ratios: heights})
     elif not hasattr(ax, "get_figure") or not hasattr(ax, "plot"):
         raise ValueError(f"ax of {owner}.plot must be one Axes of matplotlib, or None for a new figure; got {ax!r}.")
     elif n == 1:
@@ -169,13 +169,10 @@ def panels(
                 f"this; got one that was placed by hand."
             )
         ax.set_axis_off()
-        shape = (grid.pop("nrows"), grid.pop("ncols"))
-        cells = place.subgridspec(*shape, **grid)
-    made: list[Any] = []
-    for place in range(n):
-        shared = made[0] if made and not across else None
-        made.append(figure.add_subplot(cells[0, place] if across else cells[place, 0], sharex=shared))
-    return figure, made
+        cells = place.subgridspec(*shape, **{ratios: heights})
+    first = figure.add_subplot(cells[0])
+    shared = None if across else first
+    return figure, [first, *(figure.add_subplot(cells[place], sharex=shared) for place in range(1, n))]
 
 
 def show_title(axes: Any, subject: str, details: str) -> None:
@@ -233,7 +230,7 @@ def draw_bands(axes: Any, axis: Axis, memberships: pd.DataFrame) -> list[Any]:
 
     Of a long series every stretch has the regime that is in it most.
     """
-    names, regime = _prevailing(memberships)
+    names, regime = list(memberships.columns), likeliest_places(memberships)
     starts = starts_of_stretches(len(regime))
     if not names or (len(names) == 1 and (regime == 0).all()):
         return []
@@ -254,15 +251,11 @@ def draw_bands(axes: Any, axis: Axis, memberships: pd.DataFrame) -> list[Any]:
     return handles
 
 
-def _prevailing(memberships: pd.DataFrame) -> tuple[list[Hashable], NDArray[np.intp]]:
-    """Names, and the place of the likeliest regime of each row; one past the last where it is unknown."""
+def likeliest_places(memberships: pd.DataFrame) -> NDArray[np.intp]:
+    """The place of the likeliest regime of each row; one past the last where it is unknown."""
     shares = memberships.to_numpy(dtype=float)
-    known = shares.sum(axis=1) > 0
-    return list(memberships.columns), np.where(known, _argmax(shares), shares.shape[1])
-
-
-def _argmax(shares: Array) -> NDArray[np.intp]:
-    return shares.argmax(axis=1) if shares.shape[1] else np.zeros(len(shares), dtype=np.intp)
+    likeliest = np.column_stack([shares, np.zeros(len(shares))]).argmax(axis=1)
+    return np.where(shares.sum(axis=1) > 0, likeliest, shares.shape[1])
 
 
 def _step(x: Array) -> float:
@@ -340,9 +333,8 @@ def draw_cells(
 
 def _cell_size(axes: Any, n_rows: int, n_columns: int) -> tuple[float, float]:
     """Width and height of a cell in inches, as far as they are known before the layout."""
-    place = axes.get_position()
-    width, height = axes.get_figure().get_size_inches()
-    return 0.8 * place.width * width / max(n_columns, 1), 0.9 * place.height * height / max(n_rows, 1)
+    width, height = axes.bbox.width / axes.figure.dpi, axes.bbox.height / axes.figure.dpi
+    return 0.8 * width / max(n_columns, 1), 0.9 * height / max(n_rows, 1)
 
 
 def _text_size(texts: Sequence[Sequence[str]], width: float, height: float) -> float:

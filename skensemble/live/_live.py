@@ -833,7 +833,7 @@ class LiveEnsemble:
 
         Parameters
         ----------
-        combiner : {"weighted_voting", "stacking", "dynamic"} or Combiner
+        combiner : {"weighted_voting", "stacking", "dynamic", "weighted_combiners"} or Combiner
             The other rule.
         last : int, default=None
             Replay the latest so many outcomes only. The default (``None``) is all of them.
