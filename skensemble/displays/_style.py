@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skensemble._judged import likeliest_places
 from skensemble._texts import shortened
 
 __all__ = [
@@ -27,7 +28,6 @@ __all__ = [
     "draw_cells",
     "height_of_legend",
     "lay_time",
-    "likeliest_places",
     "named",
     "panels",
     "short",
@@ -249,13 +249,6 @@ def draw_bands(axes: Any, axis: Axis, memberships: pd.DataFrame) -> list[Any]:
         label = short(names[place]) if place < len(names) else "unknown"
         handles.append(_bars(axes, bars, label, look))
     return handles
-
-
-def likeliest_places(memberships: pd.DataFrame) -> NDArray[np.intp]:
-    """The place of the likeliest regime of each row; one past the last where it is unknown."""
-    shares = memberships.to_numpy(dtype=float)
-    likeliest = np.column_stack([shares, np.zeros(len(shares))]).argmax(axis=1)
-    return np.where(shares.sum(axis=1) > 0, likeliest, shares.shape[1])
 
 
 def _step(x: Array) -> float:
