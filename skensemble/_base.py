@@ -45,11 +45,12 @@ from skensemble._inputs import (
     labels_of_groups,
     numbers_of_returns,
     tells_time,
+    warn_about_dates,
     with_short_indices,
 )
 from skensemble._learning import learned
 from skensemble._members import checked_models, listed_models, warn_about_weights
-from skensemble._progress import listened_to
+from skensemble._progress import check_verbose, listened_to
 from skensemble._training import (
     AsleepModel,
     OutOfFold,
@@ -65,7 +66,7 @@ from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedC
 from skensemble.compiled import CompiledEnsemble, kept_rows
 from skensemble.explanation import Explanation, agreement, spread
 from skensemble.intervals import AdaptiveConfidence, ProbabilityCalibration, read_coverages
-from skensemble.models import few_numbers
+from skensemble.models import column_spread, few_numbers, mean_importances
 from skensemble.performance import Ledger
 from skensemble.regimes import (
     detect,
@@ -129,7 +130,10 @@ random_state : int, RandomState instance or None, default=None
     Seed of every model that has none of its own.
 n_jobs : int, default=None
     Fits at a time, as joblib takes it; models run on one thread each meanwhile. With ``None`` they come one after the
-    other and may use all cores. Predictions of many rows are made in batches, so many at a time."""
+    other and may use all cores. Predictions of many rows are made in batches, so many at a time.
+verbose : int, default=0
+    Whether a line is printed for every fit of a model, in each fold and on all rows, as it ends. For progress bars use
+    ``set_callbacks(sklearn.callback.ProgressBar())`` (scikit-learn 1.9 and later)."""
 
 ATTRIBUTES = """estimators_ : list of estimator
     The models fitted on all rows; an ``AsleepModel`` in place of one that failed, rests or was not selected.
@@ -143,6 +147,8 @@ combiner_ : Combiner
     The fitted combiner.
 weights_ : DataFrame of shape (n_models, 1 + n_regimes)
     How far each model is trusted, pooled and in each regime.
+feature_importances_ : ndarray of shape (n_features,)
+    How much the models make of each column, weighted by how far each is trusted, pooled.
 regimes_ : tuple of hashable
     Names of the regimes.
 regime_detector_ : object
@@ -163,7 +169,7 @@ trained_until_ : Timestamp or None
     Time of the last row that `fit` was given.
 n_features_in_ : int
     Number of columns of X.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (n_features,)
     Their names, where X was a frame."""
 
 # So many rows keep all models at work, and what they say of them takes little memory.
@@ -224,6 +230,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     _task: ClassVar[str]
     estimators: list[Any] | None
     classes_: NDArray[Any]
+    n_features_in_: int
     combiner_: Combiner
     calibration_: ProbabilityCalibration | None
     ledger_: Ledger
@@ -239,6 +246,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     _group_moments: Array | None
     _sides: Array | None
     _kept_rows: Array | None
+    _spreads: list[Array | None]
     _certainty: Certainty
 
     def __init__(
@@ -260,6 +268,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         on_error: str = "warn",
         random_state: Any = None,
         n_jobs: int | None = None,
+        verbose: int = 0,
     ) -> None:
         self.estimators = estimators
         self.combiner = combiner
@@ -277,6 +286,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         self.on_error = on_error
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     @_all_or_nothing
     @with_callbacks
@@ -368,7 +378,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             # A combiner may not be able to go on with regimes that it has never seen.
             news = splits
             names, memberships, detector = self._fit_regimes(X, regimes, news, unfitted, known)
-        progress = listened_to(self, len(models))
+        progress = listened_to(self, len(models), type(self).__name__)
         with progress.running():
             training = train(
                 seeded(models, seed),
@@ -417,6 +427,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         self.named_estimators_ = Bunch(**dict(zip(self.model_names_, self.estimators_, strict=True)))
         self.regime_detector_ = detector
         self._kept_rows = kept_rows(X)
+        self._spreads = [column_spread(model, X, weight) for model in self.estimators_]
         return self
 
     def partial_update(
@@ -723,6 +734,37 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         return pd.DataFrame(weights.T, index=pd.Index(self.model_names_, name="model"), columns=columns)
 
     @property
+    def feature_importances_(self) -> Array:
+        """How much the models make of each column, by what they say themselves.
+
+        Each model's importances (``feature_importances_``; of linear models the absolute coefficients times the spread
+        of their columns) are brought to a sum of one, and averaged by how far the models are trusted now, pooled.
+        Models that say nothing (networks, histogram boosting) are left out. What counts is what was learned, on the
+        rows that it was learned from: whether a column helps on rows not seen is what
+        `skensemble.evaluation.permutation_importance` measures.
+
+        Returns
+        -------
+        ndarray of shape (n_features,)
+            At least 0, summing to 1; all zero where no model uses any column.
+
+        Raises
+        ------
+        AttributeError
+            If no model says what it makes of the columns.
+        """
+        check_is_fitted(self, "combiner_")
+        names = list(getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)]))
+        found = mean_importances(self.estimators_, self.weights_["pooled"].to_numpy(), names, self._spreads)
+        if found is None:
+            raise AttributeError(
+                f"{type(self).__name__} has no feature_importances_: none of its models "
+                f"({', '.join(self.model_names_)}) says what it makes of the columns. "
+                f"skensemble.evaluation.permutation_importance measures it for any model."
+            )
+        return found
+
+    @property
     def confidence_(self) -> AdaptiveConfidence:
         """How often predicted sides or classes were right.
 
@@ -855,6 +897,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             validate_data(self, X, y, skip_check_array=True)
             if X.shape[0] < 2:
                 raise ValueError(f"Found array with {X.shape[0]} sample(s) while a minimum of 2 is required.")
+            warn_about_dates(X, type(self).__name__)
         else:
             X, y = validate_data(
                 self, X, y, ensure_min_samples=2, **self._array_checks(), multi_output=True, y_numeric=False
@@ -894,6 +937,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     def _check_parameters(self) -> None:
         who = type(self).__name__
         check_choice(self.on_error, "on_error", who, ("raise", "warn"))
+        check_verbose(self.verbose, who)
         if self.n_jobs is not None:
             whole = isinstance(self.n_jobs, (int, np.integer)) and not isinstance(self.n_jobs, bool)
             if not whole or self.n_jobs == 0:

@@ -111,6 +111,7 @@ class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
         on_error: str = "warn",
         random_state: Any = None,
         n_jobs: int | None = None,
+        verbose: int = 0,
     ) -> None:
         super().__init__(
             estimators,
@@ -129,6 +130,7 @@ class RegimeAwareEnsembleClassifier(ClassifierMixin, RegimeAwareEnsemble):
             on_error=on_error,
             random_state=random_state,
             n_jobs=n_jobs,
+            verbose=verbose,
         )
         self.calibrate = calibrate
 

@@ -17,9 +17,11 @@ from skensemble._checks import shown
 __all__ = [
     "CallbackSupport",
     "check_sample_weight",
+    "drop_travelling_callbacks",
     "has_callbacks",
     "histogram_nodes",
     "take_rows",
+    "travelling_callbacks",
     "visual_block",
     "with_callbacks",
 ]
@@ -45,6 +47,18 @@ _MOST_WEIGHT = 1e100
 def has_callbacks(estimator: Any) -> bool:
     """Whether anybody listens to the fits of an estimator: callbacks of its own, or of whoever it is a part of."""
     return bool(getattr(estimator, "_skl_callbacks", ()))
+
+
+def travelling_callbacks(estimator: Any) -> list[Any]:
+    """Callbacks of an estimator that go along into estimators inside others, such as a progress bar."""
+    return [each for each in getattr(estimator, "_skl_callbacks", ()) if hasattr(each, "max_propagation_depth")]
+
+
+def drop_travelling_callbacks(estimator: Any) -> None:
+    """Take those callbacks off an estimator that go along into others."""
+    travelling = travelling_callbacks(estimator)
+    if travelling:
+        estimator.set_callbacks(*(each for each in estimator._skl_callbacks if each not in travelling))
 
 
 def check_sample_weight(sample_weight: Any, X: Any) -> NDArray[np.float64]:

@@ -117,7 +117,10 @@ def html_table(
         left_out = f"… and {len(rows) - _MOST_ROWS:,} more"
         body.append(element("tr", element("th", left_out, scope="row", colspan=len(columns))))
     return element(
-        "table", element("caption", caption), element("thead", element("tr", *head)), element("tbody", *body)
+        "table",
+        element("caption", element("span", caption)),
+        element("thead", element("tr", *head)),
+        element("tbody", *body),
     )
 
 
@@ -189,18 +192,23 @@ a{color:var(--link)}
 .verdict.bad{border-color:var(--bad)}
 .wide{overflow-x:auto;margin:.6rem 0 1.2rem}
 :focus-visible{outline:2px solid var(--link);outline-offset:2px}
-table{border-collapse:collapse;font-size:.92rem;line-height:1.4}
+table{border-collapse:collapse;font-size:.92rem;line-height:1.4;min-width:min(24rem,100%)}
 caption{caption-side:top;text-align:left;font-weight:600;padding:.3rem 0}
+caption span{display:inline-block;position:sticky;left:0;max-width:calc(100vw - 2rem)}
 th,td{text-align:right;padding:.25rem .7rem;border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums;
 white-space:nowrap}
 thead th{vertical-align:bottom;background:var(--box)}
 th:first-child{padding-left:.3rem}
 th[scope=row],th:first-child,.words{text-align:left}
-th[scope=row]{font-weight:500}
+th[scope=row]{font-weight:500;background:var(--page)}
+th:first-child{position:sticky;left:0}
 figure{margin:1rem 0 1.6rem}
-figure img{display:block;width:100%;height:auto;background:#fff;border:1px solid var(--line)}
-figcaption{color:var(--quiet);font-size:.92rem;margin-top:.3rem}
-@media (max-width:40rem){figure img{min-width:36rem}}
+figure img{display:block;max-width:100%;height:auto;background:#fff;border:1px solid var(--line)}
+figcaption{font-weight:600;font-size:.92rem}
+@media screen and (max-width:40rem){
+figure img{min-width:36rem}
+th[scope=row]{min-width:8rem;white-space:normal;overflow-wrap:anywhere}
+}
 @media print{
 @page{margin:15mm}
 :root{--text:#000;--quiet:#444;--page:#fff;--box:#f4f4f4;--line:#999;--link:#000}
@@ -210,7 +218,8 @@ main{max-width:none;padding:0}
 .wide{overflow:visible}
 table{font-size:8pt}
 th,td{white-space:normal;padding:.15rem .4rem}
-figure img{min-width:0;max-height:230mm;object-fit:contain}
+th:first-child,caption span{position:static}
+figure img{max-height:230mm;object-fit:contain;object-position:left}
 thead{display:table-header-group}
 tr,figure,.verdict{break-inside:avoid}
 h1,h2,h3,caption{break-after:avoid}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -20,8 +22,11 @@ __all__ = [
     "labels_of_groups",
     "numbers_of_returns",
     "tells_time",
+    "warn_about_dates",
     "with_short_indices",
 ]
+
+_DATE = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})\b")
 
 
 def with_short_indices(X: Any) -> Any:
@@ -40,6 +45,25 @@ def tells_time(X: Any) -> bool:
     if times is not None:
         return bool(times.is_monotonic_increasing)
     return bool(index.is_monotonic_increasing and index.dtype.kind in "iu" and index.is_unique)
+
+
+def warn_about_dates(X: Any, owner: str) -> None:
+    """Say that dates in a column are not read: files come newest row first, and models take them for categories."""
+    if not isinstance(X, pd.DataFrame) or not len(X) or times_of(X) is not None:
+        return
+    for place, name in enumerate(X.columns):
+        column = X.iloc[:, place]
+        first, last = (None, None) if column.dtype.kind in "biufcmM" else (column.iloc[0], column.iloc[-1])
+        if all(isinstance(value, str) and _DATE.match(value) for value in (first, last)):
+            warnings.warn(
+                f"Column {name!r} of X of {owner} holds dates as text, {first!r} in the first row and {last!r} in the "
+                f"last. They are not read: rows count as oldest first, and models take each date for a category. If "
+                f"they say when the rows were, make them the index of X and y, oldest row first: read_csv(file, "
+                f"index_col={name!r}, parse_dates=True).sort_index(), with dayfirst=True where days stand before "
+                f"months.",
+                UserWarning,
+                stacklevel=6,
+            )
 
 
 def check_same_times(X: Any, values: Any, name: str) -> None:

@@ -105,6 +105,7 @@ class RegimeAwareEnsembleRegressor(RegressorMixin, RegimeAwareEnsemble):
         on_error: str = "warn",
         random_state: Any = None,
         n_jobs: int | None = None,
+        verbose: int = 0,
     ) -> None:
         super().__init__(
             estimators,
@@ -123,6 +124,7 @@ class RegimeAwareEnsembleRegressor(RegressorMixin, RegimeAwareEnsemble):
             on_error=on_error,
             random_state=random_state,
             n_jobs=n_jobs,
+            verbose=verbose,
         )
         self.outcome = outcome
 
@@ -217,7 +219,8 @@ class RegimeAwareEnsembleRegressor(RegressorMixin, RegimeAwareEnsemble):
         if missing.size:
             raise ValueError(
                 f"Input y contains NaN, first in row {missing[0]}: a target that is not known yet cannot be learned "
-                f"from. Leave such rows out."
+                f"from. Leave such rows out: X[known], y[known] with known = y.notna(), and the same for whatever goes "
+                f"with them."
             )
         assert_all_finite(y, input_name="y")
         return y, y.astype(np.float64)[:, None]

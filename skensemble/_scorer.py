@@ -102,7 +102,7 @@ def make_regime_scorer(
     Parameters
     ----------
     metric : callable
-        Such as those of `sklearn.metrics`: ``metric(y_true, y_pred, **kwargs)`` returns a number.
+        Such as those of ``sklearn.metrics``: ``metric(y_true, y_pred, **kwargs)`` returns a number.
     response_method : {"predict", "predict_proba"}, default="predict"
         What is asked of the estimator. Of two classes the metric gets the probability of the second, or of
         ``pos_label``.

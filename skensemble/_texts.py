@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
+
 __all__ = ["between", "count", "label", "listed", "number", "percent", "shortened", "with_count"]
 
 
@@ -16,9 +18,11 @@ def shortened(name: object, width: int) -> str:
 
 
 def label(name: Any) -> str:
-    """Write a label of a row, or the name of a model, regime or class; midnight goes without saying."""
+    """Write a label of a row, or the name of a model, regime or class; of times no more than counts."""
     if isinstance(name, tuple):
         return ", ".join(map(label, name))
+    if isinstance(name, pd.Timestamp) and not pd.isna(name):
+        name = f"{name:%Y-%m-%d %H:%M:%S}"
     return str(name).removesuffix(" 00:00:00")
 
 
@@ -57,5 +61,7 @@ def between(low: str, high: str) -> str:
 
 def listed(names: Sequence[object]) -> str:
     """Write names into a sentence."""
+    if not names:
+        return ""
     *most, last = map(label, names)
     return f"{', '.join(most)} and {last}" if most else last

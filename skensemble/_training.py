@@ -264,13 +264,13 @@ def _joined(
     task: _Task, parts: Sequence[tuple[Any, str | None]], X: Any, classes: NDArray[Any] | None
 ) -> tuple[Any, str | None]:
     """Put the parts of a forest together, and do what is left of its task."""
-    wrong = next((error for _, error in parts if error is not None), None)
-    if wrong is not None:
-        return None, wrong
-    models = [model for model, _ in parts]
-    # Of rows of one class each part has learned the same: there is nothing to put together.
-    model = forest_of_parts(task.estimator, models) if isinstance(models[0], type(task.estimator)) else models[0]
-    with task.progress.running(model):
+    with task.progress.running():
+        wrong = next((error for _, error in parts if error is not None), None)
+        if wrong is not None:
+            return None, wrong
+        models = [model for model, _ in parts]
+        # Of rows of one class each part has learned the same: there is nothing to put together.
+        model = forest_of_parts(task.estimator, models) if isinstance(models[0], type(task.estimator)) else models[0]
         return (model if task.test is None else outputs(model, take_rows(X, _span(task.test)), classes)), None
 
 
@@ -447,13 +447,14 @@ def _run(task: _Task, X: Any, beside: tuple[Any, NDArray[Any] | None, int | None
     # OpenMP keeps its limit per thread, so a task can set its own; a worker process has BLAS to itself, too.
     pools = "openmp" if os.getpid() == home else None
     with _thread_pools(len(sys.modules)).limit(limits=1, user_api=pools) if threads == 1 else nullcontext():
-        try:
-            model = clone(task.estimator)
-            with task.progress.running(model):
+        model = clone(task.estimator)
+        # An error of whoever listens is no failure of the model.
+        with task.progress.running(model):
+            try:
                 model = _fitted(model, task, X, y, classes)
-            return (model if task.test is None else outputs(model, take_rows(X, _span(task.test)), classes)), None
-        except Exception as error:  # a model may fail in any way; the others must carry on
-            return None, f"{type(error).__name__}: {error}"
+                return (model if task.test is None else outputs(model, take_rows(X, _span(task.test)), classes)), None
+            except Exception as error:  # a model may fail in any way; the others must carry on
+                return None, f"{type(error).__name__}: {error}"
 
 
 def _fitted(model: Any, task: _Task, X: Any, y: Any, classes: NDArray[Any] | None) -> Any:

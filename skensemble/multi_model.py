@@ -121,8 +121,8 @@ class MultiModelTrainer(BaseEstimator):
 
     Every model is trained on the training set and predicts the validation set; from these predictions the ensemble
     learns how far to trust whom, in each regime. Then every model is trained again on both sets, and predicts from
-    there on. `ensemble_` is a `RegimeAwareEnsembleRegressor` or `RegimeAwareEnsembleClassifier`: what it can do beyond
-    these names (outcomes of rows, the performance report, retraining), it does.
+    there on. ``ensemble_`` is a `RegimeAwareEnsembleRegressor` or `RegimeAwareEnsembleClassifier`: what it can do
+    beyond these names (outcomes of rows, the performance report, retraining), it does.
 
     Parameters
     ----------

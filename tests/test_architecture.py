@@ -1,6 +1,7 @@
 """The shape of the package, drawn from its imports: arrows point down, no cycles, no foreign private names."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,16 @@ def unit(module):
 def test_every_module_has_its_place():
     assert {unit(module) for module in MODULES} <= set(LAYER_OF)
     assert sum(map(len, LAYERS.values())) == len(LAYER_OF)
+
+
+def test_the_contributing_page_shows_the_layers_as_they_are():
+    page = (ROOT.parent / "docs" / "contributing.md").read_text(encoding="utf-8")
+    shown = {
+        int(layer): set(re.findall(r"`(\w+)`", names))
+        for layer, names in re.findall(r"^\| (\d) \| (.*?) \|", page, re.M)
+    }
+    assert set(shown) == set(LAYERS)
+    assert all(names <= LAYERS[layer] for layer, names in shown.items())
 
 
 def test_arrows_point_down():

@@ -1,8 +1,12 @@
 """Promises of every member of every family; the members are found here, not listed."""
 
+import doctest
 import importlib
 import inspect
 import pickle
+import sys
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -31,12 +35,28 @@ FAMILIES = {
 NEEDS = {"LabelEncodedClassifier": {"estimator": LogisticRegression()}}
 
 
+def contributed():
+    """Run docs/contributing.md as a module, so that what it shows how to write can be pickled, and return that."""
+    module = sys.modules["contributed"] = ModuleType("contributed")
+    page = Path(__file__).parents[1] / "docs" / "contributing.md"
+    for example in doctest.DocTestParser().get_examples(page.read_text(encoding="utf-8")):
+        if example.exc_msg is None:
+            exec(example.source, vars(module))
+    return [thing for thing in vars(module).values() if inspect.isclass(thing) and thing.__module__ == "contributed"]
+
+
+CONTRIBUTED = contributed()
+
+
 def classes_of(family):
     module = importlib.import_module(f"skensemble.{family}")
     named = [getattr(module, name) for name in module.__all__]
+    shown = [
+        thing for thing in CONTRIBUTED if any(each.__module__.startswith(module.__name__) for each in thing.__mro__)
+    ]
     return [
         thing
-        for thing in named
+        for thing in named + shown
         if inspect.isclass(thing) and issubclass(thing, BaseEstimator) and not inspect.isabstract(thing)
     ]
 
@@ -248,6 +268,13 @@ def test_an_ensemble_changes_neither_its_parameters_nor_its_input(combiner):
     assert not hasattr(models[0][1], "coef_")
     assert fitted.combiner_ is not combiner
     assert not hasattr(combiner, "regime_weights_")
+
+
+def test_the_contributing_page_shows_a_member_of_each_family_that_it_names():
+    found = {family: {cls.__name__ for cls in classes_of(family)} for family in ("losses", "rules", "regimes")}
+    assert {"LogCoshLoss"} < found["losses"]
+    assert {"RegretMatching"} < found["rules"]
+    assert {"SignRegimes"} < found["regimes"]
 
 
 def test_the_public_names_are_these():

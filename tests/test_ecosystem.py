@@ -18,7 +18,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
-from sklearn.ensemble import StackingRegressor, VotingRegressor
+from sklearn.ensemble import StackingClassifier, StackingRegressor, VotingRegressor
 from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.inspection import permutation_importance
@@ -931,6 +931,48 @@ def test_columns_out_of_order_are_an_error_that_names_them(task):
         ensemble.predict(X[["noise", "signal", "more"]])
     with pytest.raises(ValueError, match=r"misses the columns \['more'\]"):
         ensemble.predict(X[["signal", "noise"]])
+
+
+@both_tasks
+def test_polars_all_the_way(task):
+    X, y, regimes = table()
+    y = y if task == "regressor" else np.where(y > 0, "up", "down")
+    X["market"] = regimes
+    given = {"regimes": pl.Series(regimes), "sample_weight": pl.Series(np.linspace(1, 2, 120))}
+    given["groups"] = pl.Series(["a", "b"] * 60)
+    frame, targets = pl.from_pandas(X), pl.Series(y)
+    told = small_default(task).fit(frame, targets, **given)
+    plain = small_default(task).fit(X, y, regimes=regimes, sample_weight=np.linspace(1, 2, 120))
+    said = answer(told, frame, regimes=given["regimes"])
+    assert isinstance(said, np.ndarray)
+    np.testing.assert_allclose(said, answer(plain, X, regimes=regimes), rtol=1e-12)
+    assert list(told.feature_names_in_) == list(X.columns)
+    told.partial_update(frame[:9], targets[:9], regimes=given["regimes"][:9])
+    told.partial_update(predictions=told.explain(frame[9:20], regimes=given["regimes"][9:20]), y=targets[9:20])
+    plain.partial_update(X[:9], y[:9], regimes=regimes[:9])
+    plain.partial_update(predictions=plain.explain(X[9:20], regimes=regimes[9:20]), y=y[9:20])
+    pd.testing.assert_frame_equal(told.weights_, plain.weights_, rtol=1e-12)
+    assert pl.from_pandas(told.explain(frame).frame()).height == pl.from_pandas(plain.explain(X).frame()).height
+    detected = small_default(task, regime_detector="market").fit(frame, targets)
+    assert detected.regimes_ == ("calm", "storm")
+
+
+@both_tasks
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_frames_out_of_transformers_into_the_ensemble_and_out_of_a_stack(task, output):
+    X, y = problem(task)
+    columns = ColumnTransformer([("numbers", StandardScaler(), ["signal", "noise"])], verbose_feature_names_out=False)
+    pipe = make_pipeline(columns, small_default(task)).set_output(transform=output).fit(pl.from_pandas(X), y)
+    assert list(pipe[-1].feature_names_in_) == ["signal", "noise"]
+    assert pipe.score(pl.from_pandas(X), y) > 0.8
+    # The ensembles are no transformers; scikit-learn's stacking makes one of them.
+    assert not hasattr(pipe[-1], "transform")
+    kind = StackingRegressor if task == "regressor" else StackingClassifier
+    stack = kind([("ours", ENSEMBLES[task](["linear" if task == "regressor" else "logistic"], cv=2))], cv=3)
+    made = stack.set_output(transform=output).fit(X, y).transform(X)
+    assert type(made).__module__.startswith(output)
+    assert list(made.columns) == list(stack.get_feature_names_out())
+    assert all("ours" in name for name in made.columns)
 
 
 # Members of other people.

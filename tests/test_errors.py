@@ -183,7 +183,7 @@ WRONG = {
     "no weight": (lambda: fit(sample_weight=np.zeros(N)), "sample_weight .*(non-zero|greater than zero)"),
     "unknown metadata": (lambda: fit(fit_params={"eval_set": 3}), r"got \['eval_set'\].*enable_metadata_routing=True"),
     # Regimes.
-    "one word": (lambda: fit(regimes="TREND"), "regimes must hold one label per row of X; got 'TREND'"),
+    "one word": (lambda: fit(regimes="TREND"), "'TREND'. A column of X is named by regime_detector='TREND'"),
     "one number": (lambda: fit(regimes=3), "regimes must hold one label per row of X; got 3"),
     "too few": (lambda: fit(regimes=["a", "b"]), "regimes has 2 rows but X has 40: give one regime per row"),
     "measurement": (
@@ -278,3 +278,29 @@ def test_a_search_survives_wrong_parameters_until_fit():
             ensemble = RegimeAwareEnsembleRegressor().set_params(**{name: value})
             repr(ensemble)
             ensemble.get_params(deep=True)
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [("28/06/2024", "04.01.2016"), ("2024-06-28 16:00", "2016-01-04 16:00"), ("2016/1/4", "2024/6/28")],
+)
+def test_dates_in_a_column_are_not_read_and_a_warning_says_so(first, last):
+    """As a file comes out of read_csv: often newest row first, with the date as a column of text."""
+    dates = np.repeat([first, last], N // 2)
+    table = pd.DataFrame({"Date": dates, "a": X[:, 0]})
+    said = f"Column 'Date' of X .* {re.escape(repr(first))} in the first row.*index_col='Date', parse_dates=True"
+    with pytest.warns(UserWarning, match=said):
+        RegimeAwareEnsembleRegressor(["linear"]).fit(table, y)
+    with pytest.warns(UserWarning, match=said):
+        RegimeAwareEnsembleRegressor(["linear"]).fit(table.astype({"Date": "category"}), y)
+
+
+@pytest.mark.parametrize("text", ["1.2.3", "10/12", "room 12-05-2024", "calm"])
+def test_other_text_is_a_category_and_no_warning_says_otherwise(text):
+    table = pd.DataFrame({"kind": np.repeat([text, f"{text}!"], N // 2), "a": X[:, 0]})
+    RegimeAwareEnsembleRegressor(["linear"]).fit(table, y)
+
+
+def test_rows_with_times_may_have_dates_in_a_column_too():
+    table = pd.DataFrame({"settled on": TIMES.strftime("%Y-%m-%d"), "a": X[:, 0]}, index=TIMES)
+    RegimeAwareEnsembleRegressor(["linear"]).fit(table, pd.Series(y, TIMES))

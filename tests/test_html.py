@@ -17,7 +17,7 @@ from skensemble.explanation import Explanation
 from skensemble.live import Health, LivePrediction
 from skensemble.performance import Ledger
 
-TABLE = {"div", "style", "table", "caption", "thead", "tbody", "tr", "th", "td", "p"}
+TABLE = {"div", "style", "table", "caption", "thead", "tbody", "tr", "th", "td", "p", "span"}
 PAGE = TABLE | {"html", "head", "meta", "title", "body", "main", "a", "h1"}
 VOID = {"meta", "img"}
 

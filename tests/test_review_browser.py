@@ -65,7 +65,8 @@ def live_process(folder):
     ensemble = RegimeAwareEnsembleRegressor([("a", Says(0)), ("b", Says(1))], combiner="dynamic", random_state=0)
     ensemble.fit(X[:100], y[:100])
     with LiveEnsemble(ensemble, folder / "live.db", synchronous="normal") as live:
-        live.predict(X[100:], id=[f"{row}" for row in range(100, 160)])
+        times = pd.date_range("2024-01-01", periods=60, freq="h")
+        live.predict(X[100:], id=[f"{row}" for row in range(100, 160)], at=list(times))
         live.feedback([f"{row}" for row in range(100, 150)], y=y[100:150])
         yield live
 
@@ -177,16 +178,20 @@ def test_the_keyboard_reaches_everything_in_order(browser, pages, kind, width):
 
 
 def test_what_is_wider_than_a_phone_scrolls_by_the_arrow_keys(browser, pages):
-    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver import ActionChains, Keys
 
     opened(browser, pages["numbers"], 400)
     wide = browser.find_element("css selector", ".wide")
     assert browser.execute_script("return arguments[0].scrollWidth > arguments[0].clientWidth", wide)
     browser.execute_script("arguments[0].focus()", wide)
-    for _ in range(3):
-        browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
-    scrolled = "const done = arguments[1]; setTimeout(() => done(arguments[0].scrollLeft), 600)"
-    assert browser.execute_async_script(scrolled, wide) > 0
+    ActionChains(browser).send_keys(Keys.ARROW_RIGHT * 3).perform()
+    # It scrolls smoothly.
+    script = """
+        const [wide, done] = arguments;
+        const look = left => wide.scrollLeft || !left ? done(wide.scrollLeft) : setTimeout(() => look(left - 1), 50);
+        look(100);
+        """
+    assert browser.execute_async_script(script, wide) > 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -200,7 +205,7 @@ def test_it_can_be_printed(browser, pages, kind):
         """
     )
     assert cut == []
-    opened(browser, pages[kind])
+    opened(browser, pages[kind], media="")
     printed = browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True, "preferCSSPageSize": True})
     document = base64.b64decode(printed["data"])
     assert document.startswith(b"%PDF")

@@ -30,7 +30,6 @@ from skensemble import (
     RegimeAwareEnsembleRegressor,
     walk_forward,
 )
-from skensemble._compat import CallbackSupport
 from skensemble.evaluation import change_interval
 from skensemble.evaluation._schedule import make_schedule
 from skensemble.losses import AbsoluteLoss
@@ -618,40 +617,6 @@ def test_side_by_side_is_one_after_the_other():
     pd.testing.assert_frame_equal(one.predictions, two.predictions, check_exact=True)
 
 
-@pytest.mark.skipif(not hasattr(CallbackSupport, "set_callbacks"), reason="scikit-learn 1.9 has callbacks")
-def test_callbacks_hear_of_every_training():
-    class Listener:
-        heard: list
-
-        def __init__(self):
-            self.heard = []
-
-        def setup(self, estimator, context):
-            self.heard.append("setup")
-
-        def teardown(self, estimator, context):
-            self.heard.append("teardown")
-
-        def on_fit_task_begin(self, estimator, context):
-            self.heard.append(("begin", context.task_name))
-
-        def on_fit_task_end(self, estimator, context):
-            self.heard.append(("end", context.task_name))
-
-    listener = Listener()
-    X, y, _ = made()
-    rivals = {"it": ensemble(), "line": LinearRegression()}
-    walk = walk_forward(rivals, X, y, initial=INITIAL, refit_every=40, callbacks=[listener])
-    assert listener.heard[0] == "setup"
-    assert listener.heard[-1] == "teardown"
-    for when in ("begin", "end"):
-        names = [event[1] for event in listener.heard if event[0] == when]
-        assert names.count("it") == names.count("line") == 1
-        assert names.count("period 0") == names.count("period 1") == 2
-    silent = walk_forward(rivals, X, y, initial=INITIAL, refit_every=40)
-    pd.testing.assert_frame_equal(walk.predictions, silent.predictions, check_exact=True)
-
-
 # Tables.
 
 
@@ -709,6 +674,20 @@ def test_figures_by_hand():
     ]
     assert frame.query("rival == 'b'")["profit_bps"].tolist() == walk.profits_bps["b"].tolist()
     assert "Walk forward over 4 rows" in repr(walk)
+
+
+@pytest.mark.parametrize(
+    ("better", "words"), [(1e-5, "less loss by a hair"), (-1e-5, "more loss by a hair"), (0.1, "less loss")]
+)
+def test_a_difference_that_the_digits_do_not_show_is_called_a_hair(better, words):
+    X, outcome = np.zeros((400, 1)), np.random.default_rng(0).choice([-1.0, 1.0], 400)
+    rivals = {
+        "one": DummyRegressor(strategy="constant", constant=100.0),
+        "other": DummyRegressor(strategy="constant", constant=100.0 * (1 - better)),
+    }
+    last = repr(walk_forward(rivals, X, outcome, initial=100)).splitlines()[-1]
+    assert last.endswith(words)
+    assert ("0.0 %" in last) == ("hair" in last)
 
 
 def test_the_worst_year_is_the_one_of_least_profit():

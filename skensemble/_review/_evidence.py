@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from skensemble import losses
 from skensemble._checks import shown
 from skensemble._judged import BEST, EQUAL, Judged, judged_by_live, judged_by_walk, plain_rivals
+from skensemble._texts import label
 from skensemble.combiners import awake_models, default_loss, over_awake, weighted_mean
 from skensemble.evaluation import Change, WalkForward, change_interval
 from skensemble.live import Health, LiveEnsemble
@@ -105,6 +106,12 @@ class Evidence:
     health: Health | None = None
 
     # Who is compared.
+
+    @property
+    def name(self) -> str:
+        """What the ensemble is called in a sentence."""
+        who = self.judged.who
+        return f"the {who}" if who in ("ensemble", "live ensemble") else label(who)
 
     @property
     def n(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 from skensemble._html import Markup, element, html_table, joined, page, scrollable
 from skensemble._review._evidence import Comparison, Evidence, Rate
 from skensemble._review._verdict import LESS, MORE, Answer, Headline, reading_of_removal, rows_of
-from skensemble._texts import between, count, label, number, percent, with_count
+from skensemble._texts import between, count, label, number, percent
 
 __all__ = ["Picture", "written"]
 
@@ -52,9 +53,9 @@ def written(
     """Write the page; without ``pictures`` it says what they need."""
     return page(
         title,
-        element("p", _about(evidence), class_="quiet"),
+        element("p", _unbroken(_about(evidence)), class_="quiet"),
         element("h2", "Verdict", id="verdict"),
-        element("div", *(element("p", text) for text in verdict.texts), class_=f"verdict {verdict.kind}"),
+        element("div", *(element("p", _unbroken(text)) for text in verdict.texts), class_=f"verdict {verdict.kind}"),
         *(_answer(each) for each in answers),
         element("h2", "Tables"),
         *_tables(evidence),
@@ -69,7 +70,8 @@ def _about(evidence: Evidence) -> str:
     judged = evidence.judged
     n = len(judged.index)
     models = f"{len(judged.models)} {'model' if len(judged.models) == 1 else 'models'}"
-    who = f"{label(judged.who)}, an ensemble of {models} ({', '.join(map(label, judged.models))})"
+    name = evidence.name[0].upper() + evidence.name[1:]
+    who = f"{name} is made of {models}: {', '.join(map(label, judged.models))}"
     if not n:
         return f"{who}. No outcome is known yet."
     first, last = label(judged.index[0]), label(judged.index[-1])
@@ -85,8 +87,14 @@ def _loss_of(evidence: Evidence) -> str:
 
 def _answer(answer: Answer) -> Markup:
     return joined(
-        element("h3", answer.question), element("ul", *(element("li", sentence) for sentence in answer.sentences))
+        element("h3", answer.question),
+        element("ul", *(element("li", _unbroken(sentence)) for sentence in answer.sentences)),
     )
+
+
+def _unbroken(sentence: str) -> str:
+    """Keep a number with its unit, and n with its number, on one line."""
+    return sentence.replace(" %", "\N{NO-BREAK SPACE}%").replace("n = ", "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
 
 
 # Tables.
@@ -110,16 +118,45 @@ def _table(caption: str, columns: list[str], rows: list[list[str]], *, words: Se
     return scrollable(html_table(caption, columns, rows, words=words), caption) if rows else Markup("")
 
 
+class _Unit(NamedTuple):
+    """What losses are told in, so that they can be compared digit by digit.
+
+    Parameters
+    ----------
+    exponent : int
+        The power of ten that stands for one.
+    digits : int
+        Digits behind the point.
+    """
+
+    exponent: int
+    digits: int
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> _Unit:
+        """Choose it by the ensemble's own loss: four digits that matter."""
+        loss, _ = evidence.mean_loss(evidence.plain[:, 0], evidence.weight)
+        first = math.floor(math.log10(abs(loss))) if np.isfinite(loss) and loss != 0 else 0
+        return cls(0, max(3 - first, 0)) if -3 <= first < 6 else cls(first, 3)
+
+    @property
+    def name(self) -> str:
+        return f", in 1e{self.exponent}" if self.exponent else ""
+
+    def written(self, loss: float) -> str:
+        return "" if np.isnan(loss) else f"{loss / 10.0**self.exponent:,.{self.digits}f}"
+
+
 def _contestants(evidence: Evidence) -> Markup:
     own, *_ = everyone = list(evidence.contestants().items())
-    rows = []
+    unit, rows = _Unit.of(evidence), []
     for name, losses in everyone:
         loss, n = evidence.mean_loss(losses, evidence.weight)
-        cells = [label(name), count(n), number(loss)]
+        cells = [label(name), count(n), unit.written(loss)]
         cells += ["", ""] if name == own[0] else _change(evidence.compared(own[1], losses))
         rows.append(cells)
-    columns = ["who", "n", "mean loss", "loss of the ensemble against it [95 %]", "verdict"]
-    return _table(f"Who had how much loss ({_loss_of(evidence)})", columns, rows, words=("verdict",))
+    columns = ["who", "n", "mean loss", "ensemble against it [95 %]", "verdict"]
+    return _table(f"Who had how much loss ({_loss_of(evidence)}{unit.name})", columns, rows, words=("verdict",))
 
 
 def _change(found: Comparison) -> list[str]:
@@ -156,11 +193,11 @@ def _by_regime(evidence: Evidence) -> Markup:
     parts = evidence.parts()
     if len(parts) < 2:
         return Markup("")
-    rows = [
-        [label(name), *(with_count(*evidence.mean_loss(losses, weight)) for weight in parts.values())]
-        for name, losses in evidence.contestants().items()
-    ]
-    return _table(f"Mean loss (n) by regime ({_loss_of(evidence)})", ["who", *_names(evidence)], rows)
+    unit, rows = _Unit.of(evidence), []
+    for name, losses in evidence.contestants().items():
+        means = [evidence.mean_loss(losses, weight) for weight in parts.values()]
+        rows.append([label(name), *(f"{unit.written(loss)} ({count(n)})" if n else "" for loss, n in means)])
+    return _table(f"Mean loss (n) by regime ({_loss_of(evidence)}{unit.name})", ["who", *_names(evidence)], rows)
 
 
 def _names(evidence: Evidence) -> list[str]:
@@ -178,19 +215,22 @@ def _weights(evidence: Evidence) -> Markup:
         f"{name} (n = {count(float(weight.sum()))})"
         for name, weight in zip(_names(evidence), parts.values(), strict=True)
     ]
-    return _table("Mean weight of each model by regime", ["model", *heads], rows)
+    where = " by regime" if evidence.regimes else ""
+    return _table(f"Mean weight of each model{where}", ["model", *heads], rows)
 
 
 def _removals(evidence: Evidence) -> Markup:
-    rows = []
+    unit, rows = _Unit.of(evidence), []
     for k, model in enumerate(evidence.models):
         losses = evidence.without(k)
         if losses is not None:
             found = evidence.compared(losses, evidence.plain[:, 0])
             change, _ = _change(found)
-            rows.append([label(model), count(found.n), number(found.ours), change, reading_of_removal(found)])
-    columns = ["without", "n", "mean loss", "change [95 %]", "so it"]
-    return _table("Loss of the ensemble without each model (approximation)", columns, rows, words=("so it",))
+            rows.append([label(model), count(found.n), unit.written(found.ours), change, reading_of_removal(found)])
+    columns = ["without", "n", "mean loss", "change [95 %]", "verdict"]
+    return _table(
+        f"Loss of the ensemble without each model (approximation{unit.name})", columns, rows, words=("verdict",)
+    )
 
 
 def _coverage(evidence: Evidence) -> Markup:
@@ -263,10 +303,10 @@ def _shown(pictures: Sequence[Picture] | None) -> list[Markup]:
     return [
         element(
             "figure",
+            element("figcaption", each.title),
             scrollable(
                 element("img", src=each.source, alt=each.seen, width=each.width, height=each.height), each.title
             ),
-            element("figcaption", each.title),
         )
         for each in pictures
     ]
@@ -290,7 +330,8 @@ def _reading(evidence: Evidence) -> Markup:
             "blocks of up to 63 moments, since bad days come in clusters. One interval in twenty misses by chance, and "
             "this page has many: the verdict at the top is the one to go by.",
         ),
-        ("Less, more", "The interval leaves out no difference. Not distinguishable: it does not."),
+        ("Less loss, more loss", "The interval leaves out no difference. Not distinguishable: it does not."),
+        ("As good as, could go", "The interval says that it is surely a matter of less than 1 %."),
         ("Too few rows", "Fewer than 30: nothing is said."),
         ("Weight", "How far a model was trusted; on each row they add up to 100 %."),
     ]

@@ -12,7 +12,6 @@ from skensemble._review._evidence import Evidence, read_live, read_walk
 from skensemble._review._page import written
 from skensemble._review._pictures import pictures_of
 from skensemble._review._verdict import answers, headline
-from skensemble._texts import label
 from skensemble.evaluation import WalkForward
 from skensemble.live import LiveEnsemble
 
@@ -82,7 +81,7 @@ def review(
     """
     where = Path(os.fsdecode(path))
     evidence = _read(result_or_live, rival)
-    heading = f"Review of {label(evidence.judged.who)}" if title is None else str(title)
+    heading = f"Review of {evidence.name}" if title is None else str(title)
     content = written(heading, evidence, headline(evidence), answers(evidence), pictures_of(result_or_live, evidence))
     write_whole(where, content.encode("utf-8"))
     return where

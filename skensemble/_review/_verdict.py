@@ -20,8 +20,15 @@ __all__ = ["Answer", "Headline", "answers", "headline", "reading_of_removal", "r
 Array = NDArray[np.float64]
 
 LESS, MORE, FEW = "distinguishable: less loss", "distinguishable: more loss", "too few rows"
+LEVEL, UNCLEAR = "as good as", "cannot be told"
+_SO = {
+    LESS: "that is more than chance explains",
+    MORE: "that is more than chance explains",
+    LEVEL: "that is less than 1 % either way",
+    UNCLEAR: "chance may explain that",
+}
 
-# As much more loss as nobody would miss: a model whose removal costs surely less than this may go.
+# As much more or less loss as nobody would notice.
 _NEGLIGIBLE = 0.01
 # Whoever has at least this share of the largest weight carries with it.
 _ALIKE = 0.85
@@ -73,21 +80,34 @@ def _overall(evidence: Evidence) -> tuple[str, str]:
     own, equal, best = evidence.plain.T
     against = {"the best single model": best, EQUAL: equal}
     found = {name: evidence.compared(own, losses) for name, losses in against.items()}
-    verdicts = {name: each.change.verdict for name, each in found.items()}
-    who, rows = label(evidence.judged.who), _rows(found[EQUAL])
-    if FEW in verdicts.values():
-        return f"Too early to tell: too few rows ({rows}; it takes at least {FEWEST}).", "open"
-    beaten, lost = ([name for name, verdict in verdicts.items() if verdict == wanted] for wanted in (LESS, MORE))
-    unclear = [name for name in found if name not in (*beaten, *lost)]
+    who, rows = evidence.name, _rows(found[EQUAL])
+    by_relation: dict[str, list[str]] = {}
+    for name, each in found.items():
+        by_relation.setdefault(_relation(each), []).append(name)
+    if FEW in by_relation:
+        return f"Too early to tell: too few rows ({_few(found[EQUAL])}).", "open"
+    beaten, lost, level = (listed(by_relation.get(relation, [])) for relation in (LESS, MORE, LEVEL))
     if lost:
-        also = f", though it beats {listed(beaten)}" if beaten else ""
-        return f"No: {who} has more loss than {listed(lost)}, by more than chance explains{also} ({rows}).", "bad"
-    if beaten and unclear:
-        apart = f"from {listed(unclear)} it cannot be told apart"
-        return f"In part: {who} beats {listed(beaten)} by more than chance explains; {apart} ({rows}).", "open"
-    if unclear:
-        return f"Not proven: {who} cannot be told apart from {listed(unclear)} ({rows}).", "open"
-    return f"Yes: {who} beats {listed(beaten)}, both by more than chance explains ({rows}).", "good"
+        also = f", though it beats {beaten}" if beaten else ""
+        return f"No: {who} has more loss than {lost}, by more than chance explains{also} ({rows}).", "bad"
+    unclear = listed(by_relation.get(UNCLEAR, []))
+    rest = [f"is as good as {level}, within {percent(_NEGLIGIBLE, 0)}"] if level else []
+    rest += [f"cannot be told apart from {unclear}"] if unclear else []
+    if beaten and rest:
+        return f"In part: {who} beats {beaten} by more than chance explains, and {rest[0]} ({rows}).", "open"
+    if beaten:
+        return f"Yes: {who} beats {beaten}, both by more than chance explains ({rows}).", "good"
+    return f"{'Not proven' if unclear else 'Level'}: {who} {' and '.join(rest)} ({rows}).", "open"
+
+
+def _relation(found: Comparison) -> str:
+    """Less or more loss beyond chance, as good as none of either, or nobody can tell."""
+    change = found.change
+    if change.verdict == FEW:
+        return FEW
+    if change.low > -_NEGLIGIBLE and change.high < _NEGLIGIBLE:
+        return LEVEL
+    return change.verdict if change.verdict in (LESS, MORE) else UNCLEAR
 
 
 def answers(evidence: Evidence) -> list[Answer]:
@@ -118,17 +138,17 @@ def _rivals(evidence: Evidence) -> list[str]:
 
 
 def _against(name: str, found: Comparison) -> str:
-    change, rows = found.change, _rows(found)
-    if change.verdict == FEW:
-        return f"Against {name}: too few rows to tell ({rows}; it takes at least {FEWEST})."
-    if found.ours == found.theirs and change.low == change.high == 0:
-        return f"Against {name}: exactly the same loss ({rows})."
-    by = _by(found)
-    if change.verdict == LESS:
-        return f"It beats {name}: {by}. That is more than chance explains."
-    if change.verdict == MORE:
-        return f"It loses to {name}: {by}. That is more than chance explains."
-    return f"Against {name}: {by}. Chance may explain that."
+    relation = _relation(found)
+    if relation == FEW:
+        return f"Against {name}: too few rows to tell ({_few(found)})."
+    if _is_same(found):
+        return f"Against {name}: exactly the same loss ({_rows(found)})."
+    who = {LESS: f"It beats {name}", MORE: f"It loses to {name}"}.get(relation, f"Against {name}")
+    return f"{who}: {_by(found)}. {_SO[relation].capitalize()}."
+
+
+def _is_same(found: Comparison) -> bool:
+    return found.ours == found.theirs and found.change.low == found.change.high == 0
 
 
 def _hindsight(evidence: Evidence, own: Array) -> list[str]:
@@ -139,15 +159,11 @@ def _hindsight(evidence: Evidence, own: Array) -> list[str]:
     first = int(np.nanargmin(behind))
     found = evidence.compared(own, evidence.alone[:, first])
     name = f"In hindsight {label(evidence.models[first])} was the best model alone, which nobody could know before."
-    if found.ours == found.theirs:
+    if _relation(found) == FEW:
+        return []
+    if _is_same(found):
         return [f"{name} The ensemble has exactly its loss ({_rows(found)})."]
-    return [f"{name} Against it the ensemble has {_by(found)}: {_so(found)}."]
-
-
-def _so(found: Comparison) -> str:
-    if found.change.verdict == FEW:
-        return "on too few rows to tell"
-    return "more than chance explains" if found.change.verdict in (LESS, MORE) else "chance may explain that"
+    return [f"{name} Against it the ensemble has {_by(found)}: {_SO[_relation(found)]}."]
 
 
 def _by(found: Comparison) -> str:
@@ -180,7 +196,14 @@ def _rows(found: Comparison) -> str:
 def rows_of(n: float, n_moments: int | None = None) -> str:
     """Write how many rows, and at how many moments where they share these."""
     text = f"n = {count(n)} {'row' if n == 1 else 'rows'}"
-    return text if n_moments is None or n_moments >= round(n) else f"{text} at {n_moments:,} times"
+    if n_moments is None or n_moments >= round(n):
+        return text
+    return f"{text} at {n_moments:,} {'time' if n_moments == 1 else 'times'}"
+
+
+def _few(found: Comparison) -> str:
+    """How few they are, and how many it takes."""
+    return f"{_rows(found)}; it takes at least {FEWEST}{' times' if found.n_moments < round(found.n) else ''}"
 
 
 # Profits.
@@ -258,26 +281,27 @@ def _least_loss(evidence: Evidence, carrier: int, weight: Array) -> str:
         return "Alone all had the same loss."
     first, models = int(np.nanargmin(behind)), evidence.models
     if behind[first] == behind[carrier]:
-        return f"Alone {label(models[carrier])} had the least loss there, too."
+        return f"Alone {label(models[carrier])} did best there, too."
     found = evidence.compared(evidence.alone[:, first], evidence.alone[:, carrier], weight)
-    return (
-        f"Alone {label(models[first])} had the least loss, against {label(models[carrier])} {_by(found)}: {_so(found)}."
-    )
+    best, other = label(models[first]), label(models[carrier])
+    if _relation(found) == FEW:
+        return f"Alone {best} did best, on too few rows to tell ({_rows(found)})."
+    return f"Alone {best} did best; against {other} it had {_by(found)}: {_SO[_relation(found)]}."
 
 
 # What could go.
 
 
-HARM, SPARE, UNCLEAR, NEEDED = "better without it", "could go", "cannot be told", "needed"
+HARM, SPARE, NEEDED = "better without it", "could go", "needed"
 _SAID_OF_REMOVALS = {HARM: "does harm", SPARE: "could go", NEEDED: "is needed"}
 
 
 def reading_of_removal(found: Comparison) -> str:
     """Say what the loss without a model means for it."""
-    change = found.change
-    if change.verdict in (FEW, MORE, LESS):
-        return {FEW: FEW, MORE: NEEDED, LESS: HARM}[change.verdict]
-    return SPARE if change.high <= _NEGLIGIBLE else UNCLEAR
+    relation = _relation(found)
+    if relation == UNCLEAR and found.change.high < _NEGLIGIBLE:
+        return SPARE
+    return {LESS: HARM, MORE: NEEDED, LEVEL: SPARE}.get(relation, relation)
 
 
 def _removals(evidence: Evidence) -> list[str]:
@@ -289,7 +313,7 @@ def _removals(evidence: Evidence) -> list[str]:
     if not found:
         return ["That cannot be worked out: the loss of this walk forward is not one that is known by its name."]
     if all(each.change.verdict == FEW for each in found.values()):
-        return [f"Too few rows to tell ({rows_of(evidence.n)}; it takes at least {FEWEST})."]
+        return [f"Too few rows to tell ({_few(next(iter(found.values())))})."]
     readings = {name: reading_of_removal(each) for name, each in found.items()}
     sentences = [
         f"{label(name)} {said}: without it {_same_or_by(found[name])}."
@@ -308,8 +332,10 @@ def _removals(evidence: Evidence) -> list[str]:
         sentences.append(
             f"It cannot be told what the loss would be without {_either(ends)}; {_rows(found[unclear[0]])}."
         )
-    if not any(reading in (SPARE, HARM) for reading in readings.values()):
-        sentences.insert(0, f"Nothing that would surely have cost less than {percent(_NEGLIGIBLE, 0)} of the loss.")
+    if not {SPARE, HARM} & set(readings.values()):
+        sentences.insert(
+            0, f"Nothing for sure: dropping any of them may have cost more than {percent(_NEGLIGIBLE, 0)} of the loss."
+        )
     about = "An approximation, one model at a time: its weight goes to the others as they were trusted then."
     if not evidence.is_a_mean:
         about += " The way they are combined would have been learned anew without it, which the record does not tell."
@@ -317,7 +343,7 @@ def _removals(evidence: Evidence) -> list[str]:
 
 
 def _same_or_by(found: Comparison) -> str:
-    return f"exactly the same loss ({_rows(found)})" if found.ours == found.theirs else _by(found)
+    return f"exactly the same loss ({_rows(found)})" if _is_same(found) else _by(found)
 
 
 def _either(names: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ outcomes that were known at its time, and whoever is asked is never changed.
 
 from skensemble.evaluation._causality import check_causality
 from skensemble.evaluation._comparison import Change, change_interval
+from skensemble.evaluation._permutation import permutation_importance
 from skensemble.evaluation._report import CausalityReport, Move
 from skensemble.evaluation._result import WalkForward
 from skensemble.evaluation._walk_forward import walk_forward
@@ -17,5 +18,6 @@ __all__ = [
     "WalkForward",
     "change_interval",
     "check_causality",
+    "permutation_importance",
     "walk_forward",
 ]

@@ -122,10 +122,10 @@ def check_causality(
     output that does is reported, with the row, the two values, and what was done to the future.
 
     A function is called with X (and y, if it takes it). An estimator is cloned, fitted on the first half of the rows,
-    and asked by every method it has: `predict_proba`, `predict`, `decision_function`, `transform`; an ensemble stage by
-    stage, a Pipeline step by step; only where there is nothing else by `fit_predict` and `fit_transform`. An ensemble
-    is also fitted twice more on the first half with another future in it: the out-of-fold record, from which its
-    weights are learned, must not move before that either.
+    and asked by every method it has: ``predict_proba``, ``predict``, ``decision_function``, ``transform``; an ensemble
+    stage by stage, a Pipeline step by step; only where there is nothing else by ``fit_predict`` and ``fit_transform``.
+    An ensemble is also fitted twice more on the first half with another future in it: the out-of-fold record, from
+    which its weights are learned, must not move before that either.
 
     Parameters
     ----------

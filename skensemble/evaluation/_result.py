@@ -337,5 +337,11 @@ def _texts_of(pooled: pd.DataFrame, *, intervals: bool = False) -> pd.DataFrame:
             for middle, low, high in columns
         ]
         if name == "change":
-            texts["verdict"] = pooled["verdict"].str.removeprefix("distinguishable: ")
+            # A difference that is none in the digits shown would contradict them.
+            hair = texts[heading + " [95 %]"].str.startswith(percent(0.0, signed=True)) & pooled[
+                "verdict"
+            ].str.contains(":")
+            texts["verdict"] = pooled["verdict"].str.removeprefix("distinguishable: ") + np.where(
+                hair, " by a hair", ""
+            )
     return texts

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy, deepcopy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -31,45 +31,15 @@ from skensemble._training import outputs, shared_training, weight_params
 from skensemble.combiners import default_loss
 from skensemble.evaluation._ensembles import ensemble_in, front_of
 from skensemble.evaluation._schedule import Period, Schedule
+from skensemble.evaluation._stream import Stream
 from skensemble.explanation import Explanation, joined, laid_out
 from skensemble.models import label_encoded, needs_label_encoding
 from skensemble.regimes import remembered
 from skensemble.splits import earlier_moments, times_of
 
-__all__ = ["Lived", "Stream", "live_ensembles", "live_plainly"]
+__all__ = ["Lived", "live_ensembles", "live_plainly"]
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Stream:
-    """All rows, and what goes with them.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_features)
-        Features.
-    y : array-like of shape (n_samples,)
-        What came true.
-    regimes, sample_weight, returns, groups : array-like or None
-        As `walk_forward` takes them.
-    """
-
-    X: Any
-    y: Any
-    regimes: Any = None
-    sample_weight: Any = None
-    returns: Any = None
-    groups: Any = None
-
-    def rows(self, rows: slice) -> Stream:
-        """Take a stretch of the rows."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: take_rows(value, rows) for name, value in values.items() if value is not None})
-
-    def given(self, *names: str) -> dict[str, Any]:
-        """What was given, by name."""
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +102,7 @@ def live_plainly(
         What each said.
     """
     tasks = [
-        (name, period, progress[name].part(f"period {number}", number))
+        (name, period, progress[name].part(f"training {number}", number))
         for name in rivals
         for number, period in enumerate(schedule.periods)
     ]
@@ -200,7 +170,7 @@ def live_ensembles(
     classes : ndarray of shape (n_classes,) or None
         All classes, sorted.
     progress : mapping of str to Progress
-        The task of each rival, with one part for each period.
+        The task of each rival, with two parts for each period.
 
     Returns
     -------
@@ -210,10 +180,7 @@ def live_ensembles(
     living = {name: _Living(name, rival, stream, schedule) for name, rival in rivals.items()}
     # The plain rivals of an ensemble are made of all its models, those too that it puts to rest.
     unrested: dict[str, _Living] = {}
-    steps = {
-        name: [progress[name].part(f"period {number}", number) for number in range(len(schedule.periods))]
-        for name in rivals
-    }
+    steps = {name: _announced(progress[name], schedule) for name in rivals}
     for number, period in enumerate(schedule.periods):
         for each in (*living.values(), *unrested.values()):
             each.catch_up(period)
@@ -222,12 +189,26 @@ def live_ensembles(
                 unrested[name] = living[name].without_rest()
         with shared_training():
             for name, each in living.items():
-                each.retrain(period, steps[name][number])
+                each.retrain(period, steps[name][number][0])
             for each in unrested.values():
                 each.retrain(period, Progress())
-        for each in (*living.values(), *unrested.values()):
+        for name, each in living.items():
+            with steps[name][number][1].running():
+                each.live(period)
+        for each in unrested.values():
             each.live(period)
     return {name: each.lived(classes, unrested.get(name, each)) for name, each in living.items()}
+
+
+def _announced(whole: Progress, schedule: Schedule) -> list[tuple[Progress, Progress]]:
+    """The tasks of an ensemble in each period: its training, and the rows that it lives through."""
+    return [
+        (
+            whole.part(f"training {number}", 2 * number),
+            whole.part(f"rows {period.start}-{period.stop - 1}", 2 * number + 1),
+        )
+        for number, period in enumerate(schedule.periods)
+    ]
 
 
 class _Living:
@@ -278,7 +259,8 @@ class _Living:
         twin = copy(self)
         twin.pipeline = deepcopy(self.pipeline)
         twin.ensemble = ensemble_in(twin.pipeline)
-        twin.ensemble.set_params(max_models=None, rest_after=sys.maxsize)
+        # What the twin does is part of the training that it was made for.
+        twin.ensemble.set_params(max_models=None, rest_after=sys.maxsize, verbose=0)
         twin.said, twin.leaders, twin.waiting = self.said.copy(), self.leaders.copy(), self.waiting.copy()
         return twin
 

@@ -10,24 +10,28 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse
-from sklearn.base import BaseEstimator, is_classifier, is_regressor
-from sklearn.utils import column_or_1d, get_tags
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
+from sklearn.utils import get_tags
 
 from skensemble._checks import check_number, check_part, shown
-from skensemble._compat import CallbackSupport, check_sample_weight, take_rows, with_callbacks
+from skensemble._compat import (
+    CallbackSupport,
+    drop_travelling_callbacks,
+    take_rows,
+    travelling_callbacks,
+    with_callbacks,
+)
 from skensemble._feedback import class_sides, inferred_overlap
-from skensemble._inputs import check_same_times, labels_of_groups, numbers_of_returns
-from skensemble._progress import listened_to
+from skensemble._progress import check_verbose, listened_to
 from skensemble.combiners import awake_models, default_loss, equal_weights, weighted_mean
 from skensemble.evaluation._ensembles import buried_ensembles, ensemble_in
 from skensemble.evaluation._result import WalkForward
-from skensemble.evaluation._rivals import Lived, Stream, live_ensembles, live_plainly
+from skensemble.evaluation._rivals import Lived, live_ensembles, live_plainly
 from skensemble.evaluation._schedule import Schedule, make_schedule
+from skensemble.evaluation._stream import Stream, checked_stream
 from skensemble.losses import Loss
 from skensemble.performance import trade_outcomes
-from skensemble.regimes import encode_memberships, regime_names
-from skensemble.splits import check_time_order, n_outcomes_known, times_of
+from skensemble.splits import n_outcomes_known
 
 __all__ = ["walk_forward"]
 
@@ -55,6 +59,7 @@ def walk_forward(
     judge_models: bool = False,
     callbacks: Sequence[Any] = (),
     n_jobs: int | None = None,
+    verbose: int = 0,
 ) -> WalkForward:
     """Replay what would have happened: predict, wait for the outcome, take it back, retrain every so often.
 
@@ -110,10 +115,15 @@ def walk_forward(
     judge_models : bool, default=False
         Whether each model of an ensemble is judged too, as ``"NAME alone"``. It costs nothing but room in the tables.
     callbacks : sequence of callback, default=()
-        Callbacks of scikit-learn (1.9 and later), such as ``sklearn.callback.ProgressBar()``: rivals by trainings.
+        Callbacks of scikit-learn (1.9 and later), such as ``sklearn.callback.ProgressBar()``: rivals by trainings and
+        the rows between them. A progress bar that was set on a rival is shown for the whole walk in the same way, and
+        ``ProgressBar(0)`` shows the walk without the fits inside it.
     n_jobs : int, default=None
         Trainings of plain estimators at a time, as joblib takes it. One training of an ensemble depends on what became
         of the last, so they come one after the other, each with the ensemble's own ``n_jobs``.
+    verbose : int, default=0
+        Whether a line is printed for every training, and for the rows between two of them, as they end. An ensemble's
+        own ``verbose`` adds one for every fit of a model.
 
     Returns
     -------
@@ -161,24 +171,27 @@ def walk_forward(
     599         0.0          1.0
     """
     rivals = _checked_rivals(estimator, judge_models)
-    stream, times, classes = _checked_stream(rivals, X, y, regimes, sample_weight, returns, groups)
+    stream, times = checked_stream(X, y, regimes, sample_weight, returns, groups, owner=_OWNER)
+    classes = np.unique(np.asarray(stream.y)) if any(map(is_classifier, rivals.values())) else None
     check_number(cost_bps, "cost_bps", _OWNER, low=0)
     if cost_bps > 0:
         _check_costs(cost_bps, stream, times)
     check_part(loss, "loss", _OWNER, Loss, "SquaredLoss()")
+    check_verbose(verbose, _OWNER)
     schedule = make_schedule(
         len(stream.y), times, initial=initial, refit_every=refit_every, window=window, outcome_delay=outcome_delay
     )
     _check_horizons(rivals, schedule, times)
-    lived = Walk(len(rivals)).walk(rivals, stream, schedule, classes, callbacks, n_jobs)
+    lived = Walk(len(rivals), verbose).walk(rivals, stream, schedule, classes, callbacks, n_jobs)
     return _result(lived | _from_models(lived, judge_models), stream, times, classes, schedule, loss, cost_bps)
 
 
 class Walk(CallbackSupport, BaseEstimator):
     """What callbacks are told about: a fit whose parts are the rivals."""
 
-    def __init__(self, n_rivals: int = 0) -> None:
+    def __init__(self, n_rivals: int = 0, verbose: int = 0) -> None:
         self.n_rivals = n_rivals
+        self.verbose = verbose
 
     @with_callbacks
     def walk(
@@ -191,23 +204,40 @@ class Walk(CallbackSupport, BaseEstimator):
         n_jobs: int | None,
     ) -> dict[str, Lived]:
         """Let every rival live through the rows."""
-        if not isinstance(callbacks, Sequence):
-            raise ValueError(f"callbacks of {_OWNER} must be a list of callbacks; got {shown(callbacks)}.")
-        if callbacks:
-            if not hasattr(self, "set_callbacks"):
-                raise ValueError(f"callbacks of {_OWNER} need scikit-learn 1.9 or later. Leave them out.")
-            self.set_callbacks(*callbacks)
-        whole = listened_to(self, len(rivals))
-        n_periods = len(schedule.periods)
-        parts = {name: whole.part(name, number, n_periods) for number, name in enumerate(rivals)}
+        rivals = self._listening(rivals, callbacks)
+        whole = listened_to(self, len(rivals), _OWNER)
         ensembles = {name: rival for name, rival in rivals.items() if ensemble_in(rival) is not None}
         plain = {name: rival for name, rival in rivals.items() if name not in ensembles}
+        n_periods = len(schedule.periods)
+        parts = {
+            name: whole.part(name, number, 2 * n_periods if name in ensembles else n_periods)
+            for number, name in enumerate(rivals)
+        }
         with ExitStack() as running:
             for part in (whole, *parts.values()):
                 running.enter_context(part.running())
             lived = live_plainly(plain, stream, schedule, classes, n_jobs=n_jobs, progress=parts)
             lived |= live_ensembles(ensembles, stream, schedule, classes, progress=parts)
         return {name: lived[name] for name in rivals}
+
+    def _listening(self, rivals: Mapping[str, Any], callbacks: Sequence[Any]) -> dict[str, Any]:
+        """Let callbacks listen to the walk, those too that its rivals brought for all that happens inside them."""
+        if not isinstance(callbacks, Sequence):
+            raise ValueError(f"callbacks of {_OWNER} must be a list of callbacks; got {shown(callbacks)}.")
+        if callbacks and not hasattr(self, "set_callbacks"):
+            raise ValueError(f"callbacks of {_OWNER} need scikit-learn 1.9 or later. Leave them out.")
+        heard_by = [callbacks]
+        for rival in rivals.values():
+            heard_by += [travelling_callbacks(rival), travelling_callbacks(ensemble_in(rival))]
+        listeners = list({id(each): each for several in heard_by for each in several}.values())
+        if not listeners:
+            return dict(rivals)
+        self.set_callbacks(*listeners)
+        quiet = {name: clone(rival) for name, rival in rivals.items()}
+        for rival in quiet.values():
+            for each in (rival, ensemble_in(rival)):
+                drop_travelling_callbacks(each)
+        return quiet
 
 
 # Input.
@@ -247,44 +277,6 @@ def _checked_rivals(estimator: Any, judge_models: bool) -> dict[str, Any]:
             f"{shown([name for name, task in tasks.items() if task])} are classifiers, the others are not."
         )
     return rivals
-
-
-def _checked_stream(
-    rivals: Mapping[str, Any], X: Any, y: Any, regimes: Any, sample_weight: Any, returns: Any, groups: Any
-) -> tuple[Stream, pd.DatetimeIndex | None, NDArray[Any] | None]:
-    X = np.asarray(X) if isinstance(X, (list, tuple)) else X
-    if not getattr(X, "shape", ()):
-        raise ValueError(
-            f"X of {_OWNER} must be an array, a frame or a sparse matrix, oldest row first; got {shown(X)}."
-        )
-    # Other sparse formats cannot be cut into rows.
-    X = X.tocsr() if sparse.issparse(X) else X
-    values = column_or_1d(y, warn=True)
-    n_samples = X.shape[0]
-    if len(values) != n_samples:
-        raise ValueError(f"X of {_OWNER} has {n_samples} rows and y has {len(values)}: give one outcome for each row.")
-    endless = np.isinf(values) if values.dtype.kind == "f" else np.zeros(n_samples, dtype=bool)
-    missing = np.flatnonzero(pd.isna(values) | endless)
-    if len(missing):
-        row = int(missing[0])
-        raise ValueError(f"y of {_OWNER} has no outcome in row {row} ({shown(values.tolist()[row])}). Leave it out.")
-    for name, beside in {"y": y, "regimes": regimes, "sample_weight": sample_weight, "returns": returns}.items():
-        check_same_times(X, beside, name)
-    times = times_of(X, y)
-    check_time_order(times)
-    if regimes is not None:
-        names = regime_names(regimes)
-        regimes = pd.DataFrame(encode_memberships(regimes, names, n_samples), columns=pd.Index(names, dtype=object))
-    stream = Stream(
-        X,
-        y if isinstance(y, pd.Series) else values,
-        regimes,
-        None if sample_weight is None else check_sample_weight(sample_weight, X),
-        numbers_of_returns(returns, n_samples),
-        labels_of_groups(groups, n_samples),
-    )
-    is_task_of_classes = any(is_classifier(rival) for rival in rivals.values())
-    return stream, times, np.unique(values) if is_task_of_classes else None
 
 
 def _check_horizons(rivals: Mapping[str, Any], schedule: Schedule, times: pd.DatetimeIndex | None) -> None:

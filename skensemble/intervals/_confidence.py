@@ -51,7 +51,7 @@ class AdaptiveConfidence(RegimeRecord):
     and whether it was right, the probability is corrected: stretched or shrunk, and shifted, a little differently in
     each regime, as far as outcomes have proved that it must be.
 
-    The rule: with u the log-odds of the nominal probability and m the memberships, the log-odds of the stated one are
+    The rule: with u the log-odds of the nominal probability and m the memberships, the log-odds of the stated one are::
 
         (a + Σ_g m_g a_g) u + (b + Σ_g m_g b_g)
 

@@ -57,17 +57,17 @@ class AdaptiveIntervals(CoverageRecord):
     assumption on the stream. Most of the way is gone by a scale: the size of recent residuals, larger where the regime
     is a wild one, and larger where the models disagree, as far as their disagreement has proved to tell anything.
 
-    The rule: with e the residual of a row, x the models' spread in units of its running mean and m the memberships,
+    The rule: with e the residual of a row, x the models' spread in units of its running mean and m the memberships::
 
         s = S · (1 + b (x − 1)) · exp(Σ_g m_g c_g)                        the scale, known before the row
         low, high = ẑ − s q exp(−a),  ẑ + s q exp(a)                     the interval
         log q = θ_0 + Σ_g m_g θ_g                                         its threshold, one for each coverage
 
-    where S is the running mean of |e| / (s/S), b in [0, 1] the slope of |e| on x (0 until the spread has proved
-    useful), and c_g the logarithm of the size of residuals in regime g. After the outcome, with miss = 1 if it lies
-    outside and 0 otherwise, and α = 1 − coverage,
+    where S is the running mean of ``|e| / (s/S)``, b in [0, 1] the slope of ``|e|`` on x (0 until the spread has
+    proved useful), and c_g the logarithm of the size of residuals in regime g. After the outcome, with miss = 1 if it
+    lies outside and 0 otherwise, and α = 1 − coverage::
 
-        θ_0 += η_0 (miss − α),   θ_g += ½ m_g η_g (miss − α),   a += ¼ η_a (miss above − miss below),
+        θ_0 += η_0 (miss − α),   θ_g += ½ m_g η_g (miss − α),   a += ¼ η_a (miss above − miss below)
 
     with steps η_0 and η_g of max(0.14 √(α (1 − α)), 0.6/√n) on the clock n of each part, and η_a = max(0.03, 0.6/√n).
     Coverage is thereby corrected for all rows and in every regime, and a rare or unseen regime leans on the pooled
@@ -293,7 +293,7 @@ class AdaptiveIntervals(CoverageRecord):
         Returns
         -------
         scale : ndarray of shape (n_samples,)
-            The mean of |e| to be expected, in units of the target; NaN as long as nothing has been learned.
+            The mean size of a residual to be expected, in units of the target; NaN as long as nothing has been learned.
 
         Raises
         ------
@@ -314,9 +314,9 @@ class AdaptiveIntervals(CoverageRecord):
     def sides(self, combined: npt.ArrayLike, spreads: npt.ArrayLike, memberships: npt.ArrayLike) -> Array:
         """Return how likely the outcome has the sign of the prediction, if residuals were normal and as large as scale.
 
-        With s the scale of the row it is Φ(|ẑ| / (s √(π/2))). Nobody has checked it against outcomes: where residuals
-        are not normal, or predictions are too large, it is wrong. `AdaptiveConfidence` turns it into what can be
-        believed.
+        With s the scale of the row it is ``Φ(|ẑ| / (s √(π/2)))``. Nobody has checked it against outcomes: where
+        residuals are not normal, or predictions are too large, it is wrong. `AdaptiveConfidence` turns it into what
+        can be believed.
 
         Parameters
         ----------

@@ -47,14 +47,14 @@ class AdaptiveSets(CoverageRecord):
     those of the world.
 
     The rule: with p the probabilities of a row, its margins are x_c = log(max p / p_c), 0 for the likeliest class. With
-    m the memberships,
+    m the memberships::
 
         set = {c : x_c ≤ U q}
         log q = log log(1/α) + θ_0 + Σ_g m_g θ_g                          the threshold, one for each coverage
 
     where α = 1 − coverage and U is the running mean of the margin that the true class is expected to have when it is
     not the likeliest, Σ_c p_c x_c / Σ_c p_c over the other classes (the start is right where such margins are
-    exponential). The thresholds move as those of :class:`AdaptiveIntervals`, with steps of at least 0.07: after a miss
+    exponential). The thresholds move as those of `AdaptiveIntervals`, with steps of at least 0.07: after a miss
     up, after a hit down, in all rows and in the regimes of the row. Only ratios of probabilities count: sets are the
     same for probabilities that are twice as sharp throughout.
 

@@ -29,6 +29,7 @@ from skensemble.models._forests import (
     RandomSplitForestClassifier,
     RandomSplitForestRegressor,
 )
+from skensemble.models._importances import column_importances, column_spread, mean_importances
 from skensemble.models._parts import forest_of_parts, parts_of_forest
 from skensemble.models._standardized import (
     LinearClassifier,
@@ -67,12 +68,15 @@ __all__ = [
     "XGBoostRegressor",
     "answers_as_named",
     "canonical_name",
+    "column_importances",
+    "column_spread",
     "documented",
     "few_numbers",
     "forest_of_parts",
     "innermost",
     "label_encoded",
     "make_model",
+    "mean_importances",
     "model_names",
     "needs_label_encoding",
     "parts_of_forest",

@@ -12,6 +12,7 @@ from scipy import sparse
 from scipy.special import expit, softmax
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import ThreadpoolController
 
 from skensemble._checks import shown
@@ -116,8 +117,12 @@ n_jobs : int, default=None
 _ATTRIBUTES = """
 n_features_in_ : int
     Number of columns.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (n_features,)
     Names of the columns, where X was a frame with names of type str.
+"""
+
+_IMPORTANCES = """feature_importances_ : ndarray of shape (n_features,)
+    Share of each column in all that the splits have gained; all zero where there was nothing to learn.
 """
 
 
@@ -147,6 +152,12 @@ def _probabilities(margins: NDArray) -> NDArray:
 def _as_matrix(values: Any) -> Any:
     """Use the older sparse type, the only one that all releases of the libraries know."""
     return sparse.csr_matrix(values) if is_sparse(values) else values
+
+
+def _shares(gains: NDArray) -> NDArray:
+    """Gains of the columns as parts of their sum; all zero where nothing was gained."""
+    total = gains.sum()
+    return gains / total if total > 0 else np.zeros(len(gains))
 
 
 class _XGBoost(NamedModel):
@@ -213,6 +224,13 @@ class _XGBoost(NamedModel):
         kinds = ["c" if j in self.categories_.values else "q" for j in range(values.shape[1])]
         return xgboost.DMatrix(_as_matrix(values), feature_types=kinds, enable_categorical=True, **about)
 
+    @property
+    def feature_importances_(self) -> NDArray:
+        """Share of each column in what the splits have gained."""
+        check_is_fitted(self)
+        gains = {} if self.model_ is None else self.model_.get_score(importance_type="total_gain")
+        return _shares(np.array([gains.get(f"f{j}", 0.0) for j in range(self.n_features_in_)]))
+
     def _margins(self, values: Any, kind: str) -> NDArray:
         # To XGBoost what a sparse matrix does not store is missing, so later rows must read a zero the same way.
         if self.sparse_ and not is_sparse(values):
@@ -227,7 +245,7 @@ class _XGBoost(NamedModel):
         return self.model_.inplace_predict(values, predict_type=kind)
 
 
-@documented(parameters=_XGBOOST, attributes=_ATTRIBUTES)
+@documented(parameters=_XGBOOST, attributes=_ATTRIBUTES + _IMPORTANCES)
 class XGBoostRegressor(_XGBoost, NamedRegressor):
     """Boosted trees for numbers, by XGBoost.
 
@@ -267,7 +285,7 @@ class XGBoostRegressor(_XGBoost, NamedRegressor):
         return self._margins(values, "value")
 
 
-@documented(parameters=_XGBOOST, attributes=_ATTRIBUTES)
+@documented(parameters=_XGBOOST, attributes=_ATTRIBUTES + _IMPORTANCES)
 class XGBoostClassifier(_XGBoost, NamedClassifier):
     """Boosted trees for labels of any kind, by XGBoost.
 
@@ -368,11 +386,18 @@ class _LightGBM(NamedModel):
         )
         return lightgbm.train(params, table, num_boost_round=self.n_estimators)
 
+    @property
+    def feature_importances_(self) -> NDArray:
+        """Share of each column in what the splits have gained."""
+        check_is_fitted(self)
+        nothing = np.zeros(self.n_features_in_)
+        return nothing if self.model_ is None else _shares(self.model_.feature_importance(importance_type="gain"))
+
     def _margins(self, values: Any, *, raw: bool) -> NDArray:
         return self.model_.predict(_as_matrix(values), raw_score=raw, num_threads=effective_n_jobs(self.n_jobs))
 
 
-@documented(parameters=_LIGHTGBM, attributes=_ATTRIBUTES)
+@documented(parameters=_LIGHTGBM, attributes=_ATTRIBUTES + _IMPORTANCES)
 class LightGBMRegressor(_LightGBM, NamedRegressor):
     """Boosted trees for numbers, by LightGBM.
 
@@ -411,7 +436,7 @@ class LightGBMRegressor(_LightGBM, NamedRegressor):
         return self._margins(values, raw=False)
 
 
-@documented(parameters=_LIGHTGBM, attributes=_ATTRIBUTES)
+@documented(parameters=_LIGHTGBM, attributes=_ATTRIBUTES + _IMPORTANCES)
 class LightGBMClassifier(_LightGBM, NamedClassifier):
     """Boosted trees for labels of any kind, by LightGBM.
 

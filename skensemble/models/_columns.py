@@ -106,8 +106,8 @@ def _codes(column: pd.Series, categories: list[Hashable]) -> NDArray:
 def _numbers(column: pd.Series, name: Any) -> NDArray:
     if column.dtype.kind in "mM":
         raise ValueError(
-            f"Column {name!r} of X holds times; got {column.dtype}. Turn it into numbers, such as the month or "
-            "the days since some day, or leave it out."
+            f"Column {name!r} of X holds times; got {column.dtype}. Make it the index if it says when the rows "
+            "were, turn it into numbers, such as the month or the days since some day, or leave it out."
         )
     try:
         return column.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -13,6 +13,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.utils.validation import check_is_fitted
 
 from skensemble.models._base import NamedClassifier, NamedModel, NamedRegressor, documented, in_slices
 from skensemble.models._rows import Rows, is_sparse
@@ -45,8 +46,10 @@ n_jobs : int, default=None
 _ATTRIBUTES = """
 n_features_in_ : int
     Number of columns.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (n_features,)
     Names of the columns, where X was a frame with names of type str.
+feature_importances_ : ndarray of shape (n_features,)
+    Share of each column in all that the splits have gained; all zero where there was nothing to learn.
 """
 
 
@@ -69,6 +72,12 @@ class _Forest(NamedModel):
         self.max_features = max_features
         self.random_state = random_state
         self.n_jobs = n_jobs
+
+    @property
+    def feature_importances_(self) -> NDArray:
+        """Share of each column in what the splits have gained."""
+        check_is_fitted(self)
+        return np.zeros(self.n_features_in_) if self.model_ is None else self.model_.feature_importances_
 
     def _grown(self, rows: Rows) -> Any:
         forest = self._grower(**self.get_params())

@@ -11,6 +11,7 @@ from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from skensemble.models._base import NamedClassifier, NamedModel, NamedRegressor, documented
 from skensemble.models._rows import Rows, is_sparse
@@ -44,8 +45,12 @@ random_state : int, RandomState instance or None, default=None
 _ATTRIBUTES = """
 n_features_in_ : int
     Number of columns.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (n_features,)
     Names of the columns, where X was a frame with names of type str.
+"""
+
+_IMPORTANCES = """feature_importances_ : ndarray of shape (n_features,)
+    Absolute coefficients of the standardised columns, added up over classes and over the indicators of a category.
 """
 
 
@@ -58,7 +63,7 @@ class _Standardized(NamedModel):
             for j, categories in self.categories_.values.items()
         }
         values = self._expanded(rows.values)
-        self.mean_, self.scale_ = _mean_and_scale(values, rows.weight)
+        self.mean_, self.scale_ = mean_and_scale(values, rows.weight)
         # Taking the mean off would fill a sparse matrix; the intercept of the model does it as well.
         self.centre_ = np.zeros_like(self.mean_) if is_sparse(values) else self.mean_
         return rows._replace(values=self._standardized(values))
@@ -90,7 +95,7 @@ def _most_frequent(codes: NDArray, weight: NDArray | None, n_categories: int) ->
     return np.sort(np.argsort(-counts, kind="stable")[:MOST_INDICATORS]).astype(np.float64)
 
 
-def _mean_and_scale(values: Any, weight: NDArray | None) -> tuple[NDArray, NDArray]:
+def mean_and_scale(values: Any, weight: NDArray | None) -> tuple[NDArray, NDArray]:
     """Return weighted mean and standard deviation of the columns over their known values; a constant has scale one."""
     weight = np.ones(values.shape[0]) if weight is None else weight
     if is_sparse(values):
@@ -126,11 +131,21 @@ class _Linear(_Standardized):
     def __init__(self, *, alpha: float = 1.0) -> None:
         self.alpha = alpha
 
+    @property
+    def feature_importances_(self) -> NDArray:
+        """Absolute coefficients of the standardised columns."""
+        check_is_fitted(self)
+        if self.model_ is None:
+            return np.zeros(self.n_features_in_)
+        kept = [j for j in range(self.n_features_in_) if j not in self.indicators_]
+        columns = kept + [j for j, codes in self.indicators_.items() for _ in codes]
+        return np.bincount(columns, np.abs(np.atleast_2d(self.model_.coef_)).sum(axis=0), self.n_features_in_)
+
     def _arranged(self, rows: Rows) -> Rows:
         return rows  # The solution depends smoothly on weighted sums, so neither order nor repetition matters.
 
 
-@documented(parameters=_LINEAR_PARAMETERS.replace("{centre}", "the mean"), attributes=_ATTRIBUTES)
+@documented(parameters=_LINEAR_PARAMETERS.replace("{centre}", "the mean"), attributes=_ATTRIBUTES + _IMPORTANCES)
 class LinearRegressor(_Linear, NamedRegressor):
     r"""The straight line through the rows, pulled a little towards flat: ridge regression of standardised columns.
 
@@ -174,7 +189,9 @@ class LinearRegressor(_Linear, NamedRegressor):
         return _products(values, self.model_.coef_) + self.model_.intercept_
 
 
-@documented(parameters=_LINEAR_PARAMETERS.replace("{centre}", "the class frequencies"), attributes=_ATTRIBUTES)
+@documented(
+    parameters=_LINEAR_PARAMETERS.replace("{centre}", "the class frequencies"), attributes=_ATTRIBUTES + _IMPORTANCES
+)
 class LinearClassifier(_Linear, NamedClassifier):
     r"""Logistic regression of standardised columns, pulled a little towards the class frequencies.
 

@@ -60,9 +60,9 @@ def wilson_interval(wins: npt.ArrayLike, n: npt.ArrayLike, confidence: float = 0
     """Bound the true rate behind ``wins`` successes in ``n`` outcomes by the score interval of Wilson.
 
     Unlike the textbook interval it stays inside [0, 1] and says something sensible for few outcomes and for rates of 0
-    and 1. With p = wins / n and z the normal quantile,
+    and 1. With p = wins / n and z the normal quantile::
 
-        (p + z²/2n ± z √(p (1 − p)/n + z²/4n²)) / (1 + z²/n).
+        (p + z²/2n ± z √(p (1 − p)/n + z²/4n²)) / (1 + z²/n)
 
     Parameters
     ----------
@@ -155,9 +155,9 @@ def sharpe_interval(
     """Bound the true Sharpe ratio per trade by Lo's large-sample interval with Mertens' correction.
 
     Profits that are skewed to the left or have fat tails make a Sharpe ratio less certain than its size suggests. With
-    skewness γ₃ and kurtosis γ₄ (3 for a normal distribution) the interval is
+    skewness γ₃ and kurtosis γ₄ (3 for a normal distribution) the interval is::
 
-        S ± z √((1 − γ₃ S + (γ₄ − 1) S² / 4) / n),
+        S ± z √((1 − γ₃ S + (γ₄ − 1) S² / 4) / n)
 
     which is Lo's for normal profits. It takes profits as independent from trade to trade.
 

@@ -254,7 +254,8 @@ def _as_probabilities(regimes: Any) -> pd.DataFrame | None:
 def _as_labels(regimes: Any) -> NDArray[Any]:
     """One object per row; tuples stay whole."""
     if isinstance(regimes, (str, bytes)) or not hasattr(regimes, "__iter__"):
-        raise ValueError(f"regimes must hold one label per row of X; got {shown(regimes)}.")
+        way_out = f" A column of X is named by regime_detector={regimes!r}." if isinstance(regimes, str) else ""
+        raise ValueError(f"regimes must hold one label per row of X; got {shown(regimes)}.{way_out}")
     given: Any = regimes[regimes.columns[0]] if hasattr(regimes, "columns") else regimes
     if not isinstance(given, np.ndarray) and _is_matrix(given):
         given = np.asarray(given)

@@ -54,14 +54,14 @@ class BernsteinAggregation(Rule[BernsteinState]):
 
     Every specialist is judged in units of its own surprises: a small steady lead and a large noisy one can count the
     same. A specialist that disappoints pays twice, by its regret and by the square of it, which is what makes a fast
-    rate possible where one specialist is clearly best. With γ_j the memory and d = γ_j^{a_j},::
+    rate possible where one specialist is clearly best. With γ_j the memory and d = γ_j^{a_j}::
 
         w_j ∝ a_j p_j η_j exp(η_j Q_j)       η_j = 1/√V_j
         V_j ← d V_j + 2.2 r_j²               Q_j ← d Q_j + r_j − r_j² / √V_j     with the new V_j
 
     The state keeps √V_j and Q_j/√V_j, so losses of any size are safe. Why 2.2: with the row itself in V_j,
-    |η_j r_j| ≤ 1/√2.2 < 0.675, where exp(x − x²) ≤ 1 + x still holds (it does down to x = −0.683), so no regret has to
-    be clipped; 2.14 is the least constant for that.
+    ``|η_j r_j| ≤ 1/√2.2 < 0.675``, where exp(x − x²) ≤ 1 + x still holds (it does down to x = −0.683), so no regret has
+    to be clipped; 2.14 is the least constant for that.
 
     A specialist is *never updated* while V_j = 0: it has not spoken, or all its regrets were exactly 0. It has no rate
     yet and the formula says nothing about it. Let s_j = a_j p_j / Σ_i a_i p_i be its prior share of the row, and call

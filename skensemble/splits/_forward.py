@@ -29,7 +29,7 @@ class ForwardSplit(BaseEstimator):
     when the test block begins are purged, so that nothing that happens in the block leaks into the training set.
 
     With ``n`` rows and ``k`` folds each block has ``n // (k + 1)`` rows and the remainder goes to the first training
-    set, exactly as in :class:`sklearn.model_selection.TimeSeriesSplit`. The label of row ``i`` is open during the
+    set, exactly as in ``sklearn.model_selection.TimeSeriesSplit``. The label of row ``i`` is open during the
     closed interval ``[i, i + label_horizon]``, or ``[t_i, t_i + label_horizon]`` in time; row ``i`` may serve the block
     that begins with row ``j`` only if ``i + label_horizon + embargo < j``.
 

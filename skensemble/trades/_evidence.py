@@ -35,7 +35,7 @@ class TradeEvidence:
 
     The model: a profit of model k in regime g has mean μ_gk and a variance σ² common to all; μ_gk varies around the
     model's mean μ_k with variance ρ_r σ², and μ_k around the mean of all models with variance ρ_m σ². With N the
-    number of trades and ȳ their mean profit,
+    number of trades and ȳ their mean profit::
 
         μ_k ~ Normal((N_k ȳ_k + c/ρ_m) / (N_k + 1/ρ_m),   σ² / (N_k + 1/ρ_m))
         μ_gk given μ_k ~ Normal((N_gk ȳ_gk + (μ_k + b_g)/ρ_r) / (N_gk + 1/ρ_r),   σ² / (N_gk + 1/ρ_r))
@@ -43,9 +43,9 @@ class TradeEvidence:
     with c the mean of the models and b_g what regime g adds to all of them, which is taken out of ȳ_k first, so that a
     model does not look good for having traded when all earned. σ², ρ_m and ρ_r are estimated from the
     records, and start from a belief worth a few trades and two models. In a mix of regimes means and variances are
-    averaged by membership; what membership lacks to 1 goes to the pooled record. The weight of a model is
+    averaged by membership; what membership lacks to 1 goes to the pooled record. The weight of a model is::
 
-        w_k = ∫ φ_k(x) Π_{j≠k} Φ_j(x) dx.
+        w_k = ∫ φ_k(x) Π_{j≠k} Φ_j(x) dx
 
     Profits are learned in units of their running size, so the currency does not matter, and count up to six times the
     running size of their model's profits: a few absurd trades do not rule. Losses that recur, more often than once in

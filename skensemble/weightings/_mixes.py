@@ -19,9 +19,10 @@ class ConvexWeights(Weighting):
     own loss, this one sees how the errors hang together. With :math:`G_{kl}` the mean product of the errors of models k
     and l, it solves
 
-    .. math:: \min_v \; v^\top G v + \sum_k \frac{s}{n_k} m_k v_k^2
+    .. math:: \underset{v}{\min} \; v^\top G v + \sum_k \frac{s}{n_k} m_k v_k^2
               \quad \text{subject to} \quad v_k \ge 0, \; \sum_k v_k = 1,
-              \qquad m_k = \frac{n_k G_{kk} + s \operatorname{median}_l G_{ll}}{n_k + s},
+
+              m_k = \frac{n_k G_{kk} + s \operatorname{median}_l G_{ll}}{n_k + s},
 
     with s the shrinkage and :math:`n_k` the number of rows on which model k was heard. The second term says: on s more
     rows every model erred as much as it usually does, independently of the others, where what is usual is itself
