@@ -27,7 +27,8 @@ from skensemble import (
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER) and not os.environ.get("SKENSEMBLE_BROWSER"), reason="Chromium and chromedriver are not on the path"
+    not (BROWSER and DRIVER) and not os.environ.get("SKENSEMBLE_BROWSER"),
+    reason="Chromium and chromedriver are not on the path",
 )
 
 N, INITIAL = 400, 100
