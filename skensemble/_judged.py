@@ -18,7 +18,6 @@ from sklearn.utils.validation import check_is_fitted
 from skensemble._base import RegimeAwareEnsemble
 from skensemble._checks import shown
 from skensemble.combiners import awake_models, default_loss, equal_weights, weighted_mean
-from skensemble.displays._style import likeliest_places
 from skensemble.explanation import Explanation
 from skensemble.performance import Ledger
 
@@ -32,6 +31,7 @@ __all__ = [
     "judged_by_live",
     "judged_by_walk",
     "likeliest",
+    "likeliest_places",
     "plain_rivals",
 ]
 
@@ -281,6 +281,13 @@ def likeliest(memberships: pd.DataFrame) -> NDArray[Any]:
     names = np.empty(memberships.shape[1] + 1, dtype=object)
     names[:-1] = list(memberships.columns)
     return names[likeliest_places(memberships)]
+
+
+def likeliest_places(memberships: pd.DataFrame) -> NDArray[np.intp]:
+    """The place of the likeliest regime of each row; one past the last where it is unknown."""
+    shares = memberships.to_numpy(dtype=float)
+    likeliest = np.column_stack([shares, np.zeros(len(shares))]).argmax(axis=1)
+    return np.where(shares.sum(axis=1) > 0, likeliest, shares.shape[1])
 
 
 def _from_explanation(who: str, said: Explanation, targets: Array | None) -> Judged:

@@ -783,6 +783,25 @@ def test_a_model_that_joins_later_is_asleep_before(tmp_path):
         each.plot().figure_.canvas.draw()
 
 
+def test_names_are_no_formulas_and_none_is_left_out():
+    X, y, regimes = rows(90)
+    names = {"a": "_costs $5", "b": r"$\nonsense$ of a name that is very much longer than it need be", "tree": "a\nb"}
+    models = [(names[name], model) for name, model in regressor().estimators]
+    regimes = regimes.map({"calm": "$calm$ % {x}", "wild": "_wild"})
+    walk = walk_forward(
+        {"$us$": RegimeAwareEnsembleRegressor(models, combiner="dynamic")}, X, y, initial=60, regimes=regimes
+    )
+    for display in DISPLAYS:
+        shown = display.from_walk_forward(walk).plot()
+        shown.figure_.canvas.draw()
+        axes = shown.axes_ if hasattr(shown, "axes_") else [shown.ax_]
+        texts = [text for ax in axes for text in (ax.get_legend().get_texts() if ax.get_legend() else [])]
+        assert not any(text.get_parse_math() for text in texts)
+    words = legend(WeightsDisplay.from_walk_forward(walk).plot().ax_)
+    assert any(word.startswith(" _costs $5: ") for word in words)
+    assert " _wild" in words
+
+
 def test_nothing_has_been_said_yet(tmp_path, numbers):
     with LiveEnsemble(numbers.estimator, tmp_path / "live.db") as live:
         for display in DISPLAYS:

@@ -12,7 +12,7 @@ from scipy.spatial.distance import squareform
 
 from skensemble._judged import Judged, ensemble_of, judged_by_live, judged_by_walk
 from skensemble.combiners import default_loss
-from skensemble.displays._style import FEW, draw_cells, named, panels, show_title
+from skensemble.displays._style import FEW, draw_cells, named, panels, show_title, width_of_names
 from skensemble.performance import Ledger
 
 __all__ = ["AgreementDisplay"]
@@ -181,8 +181,9 @@ class AgreementDisplay:
         places = [self.models.index(name) for name in names]
         correlation, n = (table[np.ix_(places, places)] for table in self._squares())
         pairs = ~np.eye(len(names), dtype=bool)
-        side = max(4.5, min(2.2 + 0.8 * len(names), 11.0))
-        self.figure_, (self.ax_,) = panels("AgreementDisplay", ax, size=(side + 1.2, side))
+        side = max(3.0, min(0.8 * len(names), 11.0))
+        size = (width_of_names(names) + side + 1.6, 0.5 * width_of_names(names) + side + 0.8)
+        self.figure_, (self.ax_,) = panels("AgreementDisplay", ax, size=size)
         least, most = np.nanmin(n, initial=np.inf), np.nanmax(n, initial=0.0)
         with_n = bool(least < most)
         mesh = draw_cells(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from skensemble._checks import check_number, shown
 from skensemble._judged import explained, judged_by_live, judged_by_walk
-from skensemble.displays._style import COLOURS, named, panels, short, show_legend, show_title
+from skensemble.displays._style import COLOURS, PLAIN, named, panels, short, show_legend, show_title
 from skensemble.explanation import Explanation
 
 __all__ = ["ContributionDisplay"]
@@ -270,7 +270,7 @@ class ContributionDisplay:
         ends = self._draw_bars(parts)
         handles, interval = self._draw_total(len(parts) - 1, ends)
         reach = [*ends, *(interval or ())]
-        self.ax_.set_yticks(range(len(parts)), [_part_name(part) for part in parts.itertuples()])
+        self.ax_.set_yticks(range(len(parts)), [_part_name(part) for part in parts.itertuples()], **PLAIN)
         self.ax_.set_ylim(len(parts) - 0.4, -0.6)
         low, high = min(reach), max(reach)
         room = 0.22 * ((high - low) or abs(high) or 1.0)
@@ -278,7 +278,7 @@ class ContributionDisplay:
         at = self._place()
         classes = self.explanation.classes
         unit = "prediction, in units of the outcome" if classes is None else f"probability of {classes[at]}"
-        self.ax_.set_xlabel(unit)
+        self.ax_.set_xlabel(unit, **PLAIN)
         show_title(self.ax_, f"What the prediction of {named(self.who)} is made of", self._details(at))
         show_legend(self.ax_, {"": handles})
         return self

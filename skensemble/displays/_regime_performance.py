@@ -17,7 +17,7 @@ from skensemble._judged import (
     judged_by_walk,
     plain_rivals,
 )
-from skensemble.displays._style import FEW, draw_cells, named, panels, show_title
+from skensemble.displays._style import FEW, draw_cells, named, panels, show_title, width_of_names
 
 __all__ = ["RegimePerformanceDisplay"]
 
@@ -237,8 +237,8 @@ class RegimePerformanceDisplay:
             for name in ("n", "value")
         )
         _, label, more_is_better = _METRICS[self.metric]
-        size = (2.6 + 1.15 * len(regimes), 1.4 + 0.5 * len(performers))
-        self.figure_, (self.ax_,) = panels("RegimePerformanceDisplay", ax, size=(max(size[0], 6.0), size[1]))
+        size = (width_of_names(performers) + max(1.15 * len(regimes) + 1.2, 5.2), 1.4 + 0.5 * len(performers))
+        self.figure_, (self.ax_,) = panels("RegimePerformanceDisplay", ax, size=size)
         mesh = draw_cells(
             self.ax_,
             values,
@@ -257,12 +257,8 @@ class RegimePerformanceDisplay:
             self.ax_.axhline(performers.index(self.who), color="black", linewidth=1.2)
         self.ax_.set_xlabel("regime")
         few = "; hatched: n below 30" if (~(n >= FEW)).any() else ""
-        most = np.nanmax(n[:, -1], initial=0.0)
-        show_title(
-            self.ax_,
-            f"Who is good in which regime: {named(self.who)} and its models",
-            f"{label}, lighter is better; n = {most:,.0f} in all{few}",
-        )
+        details = f"{label}, lighter is better; n = {np.nanmax(n[:, -1], initial=0.0):,.0f}{few}"
+        show_title(self.ax_, f"Who is good in which regime: {named(self.who)} and its models", details)
         return self
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from skensemble._checks import shown
 from skensemble._judged import explained, judged_by_live, judged_by_walk, likeliest
 from skensemble.displays._style import (
+    PLAIN,
     axis_of,
     draw_bands,
     height_of_legend,
@@ -207,7 +208,7 @@ class RegimesDisplay:
         values = np.asarray(self.series, dtype=np.float64)
         kept = thinned(values)
         self.ax_.plot(axis.x[kept], values[kept], color="black", linewidth=1.0)
-        self.ax_.set_ylabel(str(self.series.name))
+        self.ax_.set_ylabel(str(self.series.name), **PLAIN)
         lay_time(self.ax_, axis)
         regime = pd.Series(likeliest(self.memberships), dtype=object).fillna("unknown").astype(str)
         n_rows = regime.value_counts()

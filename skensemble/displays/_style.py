@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skensemble._judged import likeliest_places
 from skensemble._texts import shortened
 
 __all__ = [
@@ -21,13 +22,13 @@ __all__ = [
     "HATCHES",
     "LINES",
     "LINE_COLOURS",
+    "PLAIN",
     "Axis",
     "axis_of",
     "draw_bands",
     "draw_cells",
     "height_of_legend",
     "lay_time",
-    "likeliest_places",
     "named",
     "panels",
     "short",
@@ -36,6 +37,7 @@ __all__ = [
     "span",
     "starts_of_stretches",
     "thinned",
+    "width_of_names",
 ]
 
 Array = NDArray[np.float64]
@@ -46,6 +48,8 @@ HATCHES = ("", "///", "...", "\\\\\\", "xxx", "ooo", "---", "|||")
 # Of those colours the ones that are darkest in grey come first: lines are drawn before grey bands.
 LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (8, 2)))
+# A dollar in a name is a dollar, and begins no formula.
+PLAIN: dict[str, Any] = {"parse_math": False}
 # Figures of fewer outcomes than this are hatched: they may be anything.
 FEW = 30
 
@@ -177,8 +181,10 @@ def panels(
 
 def show_title(axes: Any, subject: str, details: str) -> None:
     """Say what one looks at, and below it, smaller, of when and of how many."""
-    axes.set_title(f"{subject}\n", loc="left", fontsize=11)
-    axes.text(0, 1.0, details, transform=axes.transAxes, ha="left", va="bottom", fontsize=_SMALL, color="#444444")
+    axes.set_title(f"{subject}\n", loc="left", fontsize=11, **PLAIN)
+    style: dict[str, Any] = {"ha": "left", "va": "bottom", "fontsize": _SMALL, "color": "#444444", **PLAIN}
+    # The line that the title leaves empty has room for it; the layout must not make any beside the axes.
+    axes.text(0, 1.0, details, transform=axes.transAxes, **style).set_in_layout(False)
 
 
 def show_legend(axes: Any, groups: Mapping[str, Sequence[Any]]) -> None:
@@ -195,8 +201,13 @@ def show_legend(axes: Any, groups: Mapping[str, Sequence[Any]]) -> None:
         entries += [*heading, *handles]
     style: dict[str, Any] = {"title": next(iter(told)), "frameon": False, "borderaxespad": 0.0, "handleheight": 1.4}
     corner: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
-    legend = axes.legend(handles=entries, **corner, **style, fontsize=_SMALL, title_fontsize=_SMALL)
+    # What begins with an underscore would be left out.
+    labels = [entry.get_label() for entry in entries]
+    labels = [f" {label}" if label.startswith("_") else label for label in labels]
+    legend = axes.legend(entries, labels, **corner, **style, fontsize=_SMALL, title_fontsize=_SMALL)
     legend.set_alignment("left")
+    for text in legend.get_texts():
+        text.set(**PLAIN)
 
 
 def height_of_legend(*n_entries: int) -> float:
@@ -220,6 +231,11 @@ def lay_time(axes: Any, axis: Axis, *, labelled: bool = True) -> None:
     else:
         axes.tick_params(labelbottom=False)
         axes.xaxis.get_offset_text().set_visible(False)
+
+
+def width_of_names(names: Sequence[object]) -> float:
+    """Inches that names beside the axes need."""
+    return 0.085 * max((len(short(name)) for name in names), default=0) + 0.3
 
 
 # Regimes as bands.
@@ -249,13 +265,6 @@ def draw_bands(axes: Any, axis: Axis, memberships: pd.DataFrame) -> list[Any]:
         label = short(names[place]) if place < len(names) else "unknown"
         handles.append(_bars(axes, bars, label, look))
     return handles
-
-
-def likeliest_places(memberships: pd.DataFrame) -> NDArray[np.intp]:
-    """The place of the likeliest regime of each row; one past the last where it is unknown."""
-    shares = memberships.to_numpy(dtype=float)
-    likeliest = np.column_stack([shares, np.zeros(len(shares))]).argmax(axis=1)
-    return np.where(shares.sum(axis=1) > 0, likeliest, shares.shape[1])
 
 
 def _step(x: Array) -> float:
@@ -322,8 +331,8 @@ def draw_cells(
     columns = [*map(short, columns)]
     slanted = max(map(len, columns), default=0) * 0.085 > width
     turned: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
-    axes.set_xticks(np.arange(n_columns) + 0.5, columns, **turned)
-    axes.set_yticks(np.arange(n_rows) + 0.5, [*map(short, rows)])
+    axes.set_xticks(np.arange(n_columns) + 0.5, columns, **turned, **PLAIN)
+    axes.set_yticks(np.arange(n_rows) + 0.5, [*map(short, rows)], **PLAIN)
     axes.tick_params(length=0)
     axes.invert_yaxis()
     for spine in axes.spines.values():
