@@ -192,7 +192,7 @@ a{color:var(--link)}
 .verdict.bad{border-color:var(--bad)}
 .wide{overflow-x:auto;margin:.6rem 0 1.2rem}
 :focus-visible{outline:2px solid var(--link);outline-offset:2px}
-table{border-collapse:collapse;font-size:.92rem;line-height:1.4;min-width:min(24rem,100%)}
+table{border-collapse:separate;border-spacing:0;font-size:.92rem;line-height:1.4;min-width:min(24rem,100%)}
 caption{caption-side:top;text-align:left;font-weight:600;padding:.3rem 0}
 caption span{display:inline-block;position:sticky;left:0;max-width:calc(100vw - 2rem)}
 th,td{text-align:right;padding:.25rem .7rem;border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums;
@@ -219,9 +219,10 @@ main{max-width:none;padding:0}
 table{font-size:8pt}
 th,td{white-space:normal;padding:.15rem .4rem}
 th:first-child,caption span{position:static}
+th[scope=row]{overflow-wrap:anywhere;min-width:7rem}
 figure img{max-height:230mm;object-fit:contain;object-position:left}
 thead{display:table-header-group}
-tr,figure,.verdict{break-inside:avoid}
+tr,figure,.verdict,.wide{break-inside:avoid}
 h1,h2,h3,caption{break-after:avoid}
 }
 """

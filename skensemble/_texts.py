@@ -49,9 +49,10 @@ def percent(share: float, digits: int = 1, *, signed: bool = False) -> str:
         return ""
     if math.isinf(share):
         return "endlessly more" if share > 0 else "endlessly less"
-    text = f"{100 * share:{'+' if signed else ''}.{digits}f}"
+    digits = digits if abs(share) < 10 else 0
+    text = f"{100 * share:{'+' if signed else ''},.{digits}f}"
     # A hair below nothing is nothing.
-    return (text.replace("-", "+" if signed else "") if not float(text) else text) + " %"
+    return (text.replace("-", "+" if signed else "") if not text.strip("+-0.") else text) + " %"
 
 
 def between(low: str, high: str) -> str:

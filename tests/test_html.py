@@ -123,6 +123,7 @@ def test_names_and_numbers_are_written_in_one_manner():
     assert [number(x) for x in (0.123456, float("nan"), 1e-9)] == ["0.1235", "", "1e-09"]
     assert [percent(x) for x in (0.1234, -0.00001, float("nan"))] == ["12.3 %", "0.0 %", ""]
     assert [percent(x, signed=True) for x in (0.1, -0.1, -0.00001)] == ["+10.0 %", "-10.0 %", "+0.0 %"]
+    assert [percent(x) for x in (12.3456, -12.0)] == ["1,235 %", "-1,200 %"]
     assert percent(float("inf")) == "endlessly more"
     assert between("1 %", "2 %") == " [1, 2]"
     assert between("", "2") == ""

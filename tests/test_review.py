@@ -238,6 +238,13 @@ def test_a_perfect_rival_is_compared_without_a_ratio():
     assert re.match(r"It loses to the best single model: a mean loss of [\d.]+ in place of 0 \(", found[BEATS][0])
 
 
+def test_models_without_any_error_are_level():
+    verdict, found = said(walked(*made(noise(0.0), noise(0.0)), EQUAL))
+    assert verdict.texts[0].startswith("Level: ")
+    assert found[BEATS][0] == "Against the best single model: exactly the same loss (n = 400 rows)."
+    assert found[DROPS][0] == "a could go: without it exactly the same loss (n = 400 rows)."
+
+
 def test_the_first_plain_rival_is_answered_first():
     X, y = made(noise(0.5), noise(0.5))
     _, found = said(walked(X, y, rivals={"always nothing": DummyRegressor()}))
@@ -438,7 +445,7 @@ def test_a_journal_has_a_review(live, tmp_path):
     )
     assert [sentence.partition(" (")[0] for sentence in found[CARRIES]] == ["calm", "wild"]
     assert found[WELL][0] == "Version 1 is live. Of 100 predictions, 3 wait for an outcome."
-    assert found[WELL][-1].startswith("That losses have grown since this version took over (p = ")
+    assert found[WELL][-1].startswith("There is no sign that losses have grown since this version took over (p = ")
     page = review(live, tmp_path / "live.html").read_text(encoding="utf-8")
     assert "of these without an outcome" in page
     assert page == review(live, tmp_path / "again.html").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """The review in a real browser: quiet, alone, readable on a phone and on a desk, by keyboard and on paper.
 
-It needs Chromium and its driver on the path. Where there is neither, and nobody says ``CI``, nothing is tested.
+It needs Chromium and its driver on the path. Where they are not, nothing is tested, unless SKENSEMBLE_BROWSER is set.
 """
 
 import base64
@@ -27,7 +27,8 @@ from skensemble import (
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER) and not os.environ.get("CI"), reason="Chromium and chromedriver are not on the path"
+    not (BROWSER and DRIVER) and not os.environ.get("SKENSEMBLE_BROWSER"),
+    reason="Chromium and chromedriver are not on the path",
 )
 
 N, INITIAL = 400, 100

@@ -70,7 +70,8 @@ def _about(evidence: Evidence) -> str:
     judged = evidence.judged
     n = len(judged.index)
     models = f"{len(judged.models)} {'model' if len(judged.models) == 1 else 'models'}"
-    name = evidence.name[0].upper() + evidence.name[1:]
+    name = evidence.name
+    name = f"The {name.removeprefix('the ')}" if name.startswith("the ") else name
     who = f"{name} is made of {models}: {', '.join(map(label, judged.models))}"
     if not n:
         return f"{who}. No outcome is known yet."

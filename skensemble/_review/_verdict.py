@@ -34,6 +34,7 @@ _NEGLIGIBLE = 0.01
 _ALIKE = 0.85
 # A change that is written as 0.0 %.
 _NOTHING = 0.0005
+_ROUNDING = 1e-9
 # So many sentences to a question; the tables have the rest.
 _MOST_SENTENCES = 12
 # A confidence that hardly moves cannot be told apart into low and high.
@@ -105,7 +106,7 @@ def _relation(found: Comparison) -> str:
     change = found.change
     if change.verdict == FEW:
         return FEW
-    if change.low > -_NEGLIGIBLE and change.high < _NEGLIGIBLE:
+    if (change.low > -_NEGLIGIBLE and change.high < _NEGLIGIBLE) or _is_same(found):
         return LEVEL
     return change.verdict if change.verdict in (LESS, MORE) else UNCLEAR
 
@@ -148,7 +149,10 @@ def _against(name: str, found: Comparison) -> str:
 
 
 def _is_same(found: Comparison) -> bool:
-    return found.ours == found.theirs and found.change.low == found.change.high == 0
+    change = found.change
+    if np.isnan(change.change):
+        return found.ours == found.theirs == 0
+    return max(abs(change.change), abs(change.low), abs(change.high)) < _ROUNDING
 
 
 def _hindsight(evidence: Evidence, own: Array) -> list[str]:
@@ -455,4 +459,4 @@ def _process(evidence: Evidence) -> list[str]:
     since = f"since this version took over (p = {health.drift:.2g})"
     if health.drifting:
         return [*sentences, f"Losses have grown {since}: the models have become worse, or the times harder to predict."]
-    return [*sentences, f"That losses have grown {since} is not shown."]
+    return [*sentences, f"There is no sign that losses have grown {since}."]
