@@ -77,7 +77,11 @@ class _Forest(NamedModel):
     def feature_importances_(self) -> NDArray:
         """Share of each column in what the splits have gained."""
         check_is_fitted(self)
-        return np.zeros(self.n_features_in_) if self.model_ is None else self.model_.feature_importances_
+        if self.model_ is None:
+            return np.zeros(self.n_features_in_)
+        # Splits that have gained nothing at all are shared out as 0 / 0.
+        with np.errstate(invalid="ignore"):
+            return np.nan_to_num(self.model_.feature_importances_)
 
     def _grown(self, rows: Rows) -> Any:
         forest = self._grower(**self.get_params())
