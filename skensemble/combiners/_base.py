@@ -473,9 +473,9 @@ def over_awake(weights: Array, awake: NDArray[np.bool_]) -> Array:
     """
     weights = np.maximum(weights, 0.0) if awake.all() else np.where(awake, np.maximum(weights, 0.0), 0.0)
     # Model by model: numpy is slow at summing an axis as short as this one.
-    total = weights[:, [0]].copy()
+    total = weights[:, 0, None].copy()
     for k in range(1, weights.shape[1]):
-        total += weights[:, [k]]
+        total += weights[:, k, None]
     if (total > 0).all():
         return weights / total
     return np.where(total > 0, weights / np.where(total > 0, total, 1.0), equal_weights(awake))
@@ -528,9 +528,9 @@ def weighted_mean(weights: Array, predictions: Array) -> Array:
     """
     # The sum of what `Averaging` gives as contributions, to the last bit: voting has no baseline.
     said = spoken(predictions)
-    total = weights[:, [0]] * said[:, 0]
+    total = weights[:, 0, None] * said[:, 0]
     for k in range(1, said.shape[1]):
-        total += weights[:, [k]] * said[:, k]
+        total += weights[:, k, None] * said[:, k]
     return total
 
 

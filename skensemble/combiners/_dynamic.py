@@ -241,7 +241,8 @@ class DynamicWeighting(Averaging):
 
     def _confidences(self, awake: Any, memberships: Array) -> Array:
         """Confidence ``(n_samples, n_specialists)`` of every pair of context and model."""
-        contexts = np.column_stack([np.ones((len(awake), 2)), memberships])
+        contexts = np.ones((len(awake), self.n_contexts_))
+        contexts[:, 2:] = memberships
         return (contexts[:, :, None] * awake[:, None, :]).reshape(len(awake), self.n_contexts_ * awake.shape[1])
 
     def _regime_weights(self, n_models: int, n_regimes: int) -> Array:

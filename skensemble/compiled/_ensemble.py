@@ -237,17 +237,19 @@ class CompiledEnsemble:
         # Numbers in the form of those of fit need no other check; anything else is checked, or refused, as ever.
         as_in_fit = X.columns.equals(self._columns) if isinstance(X, pd.DataFrame) else self._columns is None
         values = few_numbers(X) if as_in_fit and np.shape(X)[1:] == (self.ensemble.n_features_in_,) else None
-        if values is None or np.isnan(values).any():
+        gaps = values is None or bool(np.isnan(values).any())
+        if gaps:
             X = self.ensemble._validated_rows(X)
             values = few_numbers(X)
-        known = self._said(values) if values is not None and len(values) <= FEW_ROWS else {}
+            gaps = values is not None and bool(np.isnan(values).any())
+        known = self._said(values, gaps=gaps) if values is not None and len(values) <= FEW_ROWS else {}
         return X, self.ensemble._ask_models(X, known, values)
 
-    def _said(self, values: Array) -> Mapping[int, Array]:
-        """What the packed models say, by their places."""
+    def _said(self, values: Array, *, gaps: bool) -> Mapping[int, Array]:
+        """What the packed models say, by their places; those that refuse gaps say nothing where there are some."""
         if self._trees is None:
             return {}
-        gaps, classes = bool(np.isnan(values).any()), getattr(self.ensemble, "classes_", None)
+        classes = getattr(self.ensemble, "classes_", None)
         said = {}
         for member, answer in zip(self._members, self._trees.answers(values), strict=True):
             if member.takes_missing or not gaps:
@@ -269,7 +271,7 @@ class CompiledEnsemble:
                 continue
             gaps = bool(np.isnan(values).any())
             X = values if columns is None else pd.DataFrame(values, columns=columns)
-            said = self._said(values)
+            said = self._said(values, gaps=gaps)
             for member in self._members:
                 if member.place not in said or (gaps and not get_tags(ensemble).input_tags.allow_nan):
                     continue

@@ -304,7 +304,7 @@ def readings(X: Array) -> Array:
     """
     with np.errstate(over="ignore"):  # beyond single precision is infinity to such a model, too
         single = X.astype(np.float32).astype(np.float64)
-    stored = np.clip(np.where(np.abs(X) <= NEAR_ZERO, 0.0, X), -FAR, FAR)
+    stored = np.maximum(np.minimum(np.where(np.abs(X) <= NEAR_ZERO, 0.0, X), FAR), -FAR)
     return np.concatenate([X, single, stored], axis=1)
 
 
