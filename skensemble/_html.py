@@ -24,11 +24,11 @@ _VOID = ("img", "link", "meta")
 _NOTEBOOK_STYLE = """
 .skensemble{overflow-x:auto}
 .skensemble table{border-collapse:collapse;margin:.3em 0 1em;color:inherit;background:none;font-size:90%}
-.skensemble caption{caption-side:top;text-align:left;color:inherit;padding:.2em 0;font-weight:bold}
+.skensemble caption{caption-side:top;text-align:left;color:inherit;padding:.2em 0;font-weight:bold;white-space:nowrap}
 .skensemble tr{color:inherit;background:none!important}
 .skensemble th,.skensemble td{text-align:right;padding:.15em .7em;color:inherit;background:none;
 border-bottom:1px solid rgba(128,128,128,.4);font-variant-numeric:tabular-nums;white-space:nowrap}
-.skensemble th[scope=row],.skensemble .words{text-align:left}
+.skensemble th:first-child,.skensemble .words{text-align:left}
 .skensemble p{margin:.2em 0}
 """
 
