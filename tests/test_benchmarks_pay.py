@@ -292,8 +292,6 @@ def test_a_replay_is_the_ensemble_trained_once(heard):
 @pytest.mark.parametrize("horizon", [1, 5])
 def test_an_answer_knows_the_outcomes_that_were_known(heard, name, horizon):
     case, said = heard
-    if METHODS[name].needs:
-        pytest.importorskip(METHODS[name].needs)
     case = Case(replace(case.scenario, horizon=horizon), case.market, quick=True)
     changed = case.market.y.copy()
     first = case.schedule.first
@@ -370,7 +368,6 @@ def test_intervals_are_over_scenarios():
 
 
 def test_river_says_what_its_best_model_says_in_the_end():
-    pytest.importorskip("river")
     case = Case.of(SCENARIOS["sharp-numbers-a"], quick=True)
     said, _ = _run._live_frozen(case, {})
     right = said.predictions.copy()

@@ -139,6 +139,10 @@ def test_every_page_is_reachable_from_the_first():
     assert {*sources("*.md"), *sources("*.rst")} - reached - headers - templates == set()
 
 
+def test_the_citation_names_the_version():
+    assert f"version = {{{skensemble.__version__}}}" in read(DOCS / "citation.md")
+
+
 # The API reference
 
 

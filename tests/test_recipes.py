@@ -47,6 +47,14 @@ def with_module(monkeypatch, name, **contents):
         monkeypatch.setattr(module, key, value, raising=False)
 
 
+def test_every_recipe_is_run_here():
+    names = re.findall(r"```python\n# (.*)\n", PAGE.read_text())
+    run = set(re.findall(r'recipe\("([\w ]+)"\)', Path(__file__).read_text()))
+    assert sorted(names) == sorted(run)
+    elsewhere = [page for page in (ROOT / "docs").rglob("*.md") if "```python\n# " in page.read_text() and page != PAGE]
+    assert elsewhere == []
+
+
 # MLflow.
 
 
@@ -184,3 +192,5 @@ def test_the_citation_says_what_the_package_says():
         x for x in lines if x.startswith("- name")
     ]
     assert lines[lines.index("keywords:") + 1 :] == [f"- {word}" for word in project["keywords"]]
+    title = next(line for line in lines if line.startswith("title: ")).split('"')[1]
+    assert f"{{{title}}}" in (ROOT / "docs" / "citation.md").read_text()

@@ -58,7 +58,7 @@ def _of_losses(evidence: Evidence, display: Any) -> tuple[float, float]:
 
 def _of_regimes(_: Evidence, display: Any) -> tuple[float, float]:
     shown = display.frame()
-    return max(2.6 + 1.15 * shown["regime"].nunique(), 7.0), 1.6 + 0.5 * shown["performer"].nunique()
+    return max(2.6 + 1.15 * shown["regime"].nunique(), 7.8), 1.6 + 0.5 * shown["performer"].nunique()
 
 
 def _of_pairs(evidence: Evidence, _: Any) -> tuple[float, float]:

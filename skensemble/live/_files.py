@@ -14,7 +14,6 @@ import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -226,10 +225,12 @@ def _warn_about_versions(where: Path, versions: dict[str, str]) -> None:
 
 def made_with() -> str:
     """Versions of the libraries that an ensemble is made of, as text."""
+    from importlib import metadata  # noqa: PLC0415 - it takes its time, and only files need it
+
     found = {}
     for name in _LIBRARIES:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
     return json.dumps(found)
 
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
-from urllib.request import pathname2url
 
 from skensemble._checks import check_choice, shown
 
@@ -486,7 +485,7 @@ def _connect(uri: str, *, timeout: float) -> sqlite3.Connection:
 
 
 def _uri(path: Path, mode: str) -> str:
-    return f"file:{pathname2url(str(path))}?mode={mode}"
+    return f"{path.absolute().as_uri()}?mode={mode}"
 
 
 def _checked_path(path: Any) -> Path:
