@@ -120,13 +120,6 @@ def test_named_models_know_what_they_make_of_columns(task, name):
     assert wider[1] > wider[0]
 
 
-@pytest.mark.parametrize("name", ["random_forest", "extra_trees"])
-def test_a_forest_whose_splits_gain_nothing_uses_no_column(name):
-    X = np.arange(60)[:, None] % 3
-    model = make_model(name, "regressor").set_params(random_state=0).fit(X, np.arange(60) % 2)
-    assert model.feature_importances_.tolist() in ([0.0], [1.0])
-
-
 def test_an_indicator_counts_for_its_category():
     X = pd.DataFrame({"market": ["a", "b", "c"] * 20, "noise": np.tile([0.0, 1.0], 30)})
     y = np.tile([0.0, 1.0, 2.0], 20)

@@ -111,7 +111,8 @@ def save(ensemble: RegimeAwareEnsemble, path: Any) -> None:
 
     Examples
     --------
-    >>>     >>> from pathlib import Path
+    >>> import tempfile
+    >>> from pathlib import Path
     >>> import numpy as np
     >>> from skensemble import RegimeAwareEnsembleRegressor
     >>> from skensemble.live import load, save

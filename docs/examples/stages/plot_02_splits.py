@@ -26,20 +26,15 @@ for number, (train, test) in enumerate(folds):
 import matplotlib.pyplot as plt
 
 fig, ax = plt.subplots(figsize=(9, 3.6), layout="constrained")
+looks = {
+    "learn": {"color": "#0072B2"},
+    "left out: outcome not known yet": {"color": "white", "edgecolor": "#777777", "hatch": "////"},
+    "judge": {"color": "#E69F00"},
+}
 for number, (train, test) in enumerate(folds):
-    ax.barh(
-        number, len(train), left=train[0], color="#0072B2", label="learn" if not number else None
-    )
-    ax.barh(
-        number,
-        test[0] - train[-1] - 1,
-        left=train[-1] + 1,
-        color="white",
-        edgecolor="#777777",
-        hatch="////",
-        label="left out: outcome not known yet" if not number else None,
-    )
-    ax.barh(number, len(test), left=test[0], color="#E69F00", label="judge" if not number else None)
+    edges = [train[0], train[-1] + 1, test[0], test[-1] + 1]
+    for (name, look), first, end in zip(looks.items(), edges, edges[1:], strict=False):
+        ax.barh(number, end - first, left=first, label=name if number == 0 else None, **look)
 ax.invert_yaxis()
 ax.set(xlabel="day", ylabel="fold", xlim=(0, 120), yticks=range(5))
 ax.set_title("Forward folds of 120 days, outcomes known after 10", loc="left")

@@ -22,7 +22,7 @@ nowhere = np.zeros((2000, 0))
 
 combiners = {
     "voting": WeightedVoting(),
-    "voting that forgets (memory=0.998)": WeightedVoting(memory=0.998),
+    "voting, memory=0.998": WeightedVoting(memory=0.998),
     "dynamic": DynamicWeighting(),
 }
 start = slice(0, 50)
@@ -49,7 +49,7 @@ ax.axvline(1000, color="black", lw=1)
 ax.annotate("it breaks", (1000, 0.95), xytext=(8, 0), textcoords="offset points")
 ax.set(xlabel="row", ylabel="weight of the broken model", xlim=(50, 2000), ylim=(0, 1))
 ax.set_title("Trust in a model that breaks at row 1,000", loc="left")
-ax.legend(title="mean of the 200 rows after", frameon=False, loc="upper right")
+ax.legend(title="mean of the 200 rows after it breaks", frameon=False, loc="lower left")
 
 # %%
 # How many rows until half of the trust is gone?
