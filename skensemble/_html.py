@@ -24,11 +24,11 @@ _VOID = ("img", "link", "meta")
 _NOTEBOOK_STYLE = """
 .skensemble{overflow-x:auto}
 .skensemble table{border-collapse:collapse;margin:.3em 0 1em;color:inherit;background:none;font-size:90%}
-.skensemble caption{caption-side:top;text-align:left;color:inherit;padding:.2em 0;font-weight:bold}
+.skensemble caption{caption-side:top;text-align:left;color:inherit;padding:.2em 0;font-weight:bold;white-space:nowrap}
 .skensemble tr{color:inherit;background:none!important}
 .skensemble th,.skensemble td{text-align:right;padding:.15em .7em;color:inherit;background:none;
 border-bottom:1px solid rgba(128,128,128,.4);font-variant-numeric:tabular-nums;white-space:nowrap}
-.skensemble th[scope=row],.skensemble .words{text-align:left}
+.skensemble th:first-child,.skensemble .words{text-align:left}
 .skensemble p{margin:.2em 0}
 """
 
@@ -167,6 +167,7 @@ _NOTHING_FROM_OUTSIDE = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 )
 
+# Tables are measured in whole pixels: lines would hide behind the background of the next row.
 _PAGE_STYLE = """
 :root{--text:#1b1f24;--quiet:#57606a;--page:#fff;--box:#f4f6f8;--line:#c9d1d9;--link:#0550ae;--good:#116329;--bad:#a40e26}
 @media screen and (prefers-color-scheme:dark){:root{--text:#e6edf3;--quiet:#a3adb8;--page:#0d1117;--box:#161b22;
@@ -192,13 +193,13 @@ a{color:var(--link)}
 .verdict.bad{border-color:var(--bad)}
 .wide{overflow-x:auto;margin:.6rem 0 1.2rem}
 :focus-visible{outline:2px solid var(--link);outline-offset:2px}
-table{border-collapse:separate;border-spacing:0;font-size:.92rem;line-height:1.4;min-width:min(24rem,100%)}
+table{border-collapse:separate;border-spacing:0;font-size:15px;line-height:21px;min-width:min(24rem,100%)}
 caption{caption-side:top;text-align:left;font-weight:600;padding:.3rem 0}
 caption span{display:inline-block;position:sticky;left:0;max-width:calc(100vw - 2rem)}
-th,td{text-align:right;padding:.25rem .7rem;border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums;
+th,td{text-align:right;padding:4px 11px;border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums;
 white-space:nowrap}
 thead th{vertical-align:bottom;background:var(--box)}
-th:first-child{padding-left:.3rem}
+th:first-child{padding-left:5px}
 th[scope=row],th:first-child,.words{text-align:left}
 th[scope=row]{font-weight:500;background:var(--page)}
 th:first-child{position:sticky;left:0}
@@ -216,8 +217,8 @@ body{font-size:10pt}
 main{max-width:none;padding:0}
 .skip{display:none}
 .wide{overflow:visible}
-table{font-size:8pt}
-th,td{white-space:normal;padding:.15rem .4rem}
+table{font-size:11px;line-height:15px}
+th,td{white-space:normal;padding:2px 6px}
 th:first-child,caption span{position:static}
 th[scope=row]{overflow-wrap:anywhere;min-width:7rem}
 figure img{max-height:230mm;object-fit:contain;object-position:left}

@@ -236,9 +236,10 @@ class Explanation:
         if len(self) != 1:
             return notebook(self._html_of_many())
         regime = "unknown" if self.regime[0] is None else label(self.regime[0])
+        coverage, bounds = self._bounds()
         about = (
-            f"Prediction {self._answer()}{self._html_of_bounds()}, confidence {self.confidence[0]:.2f}, agreement "
-            f"{self.agreement[0]:.2f}, regime {regime}"
+            f"Prediction {self._answer()}{f' ({coverage}: {bounds})' * bool(bounds)}, confidence "
+            f"{self.confidence[0]:.2f}, agreement {self.agreement[0]:.2f}, regime {regime}"
         )
         return notebook(html_table(about, ["model", "said", "weight", "contribution"], self._parts()))
 
@@ -246,7 +247,7 @@ class Explanation:
         """The first and the last rows."""
         n, half = len(self), _MOST_SHOWN // 2
         rows = [*range(n)] if n <= _MOST_SHOWN else [*range(half), *range(n - half, n)]
-        columns = ["row", "prediction", "confidence", "agreement", "regime", "weighs most"]
+        columns = ["row", "prediction", self._bounds()[0], "confidence", "agreement", "regime", "weighs most"]
         cells = []
         for row in rows:
             one, regime = self[row], self.regime[row]
@@ -254,7 +255,8 @@ class Explanation:
             cells.append(
                 [
                     label(self.index[row]),
-                    one._answer() + one._html_of_bounds(),
+                    one._answer(),
+                    one._bounds()[1],
                     f"{one.confidence[0]:.2f}",
                     f"{one.agreement[0]:.2f}",
                     "unknown" if regime is None else label(regime),
@@ -270,18 +272,18 @@ class Explanation:
         probable = "" if self.classes is None else f" (probability {self.combined[0].max():.3g})"
         return f"{_plain(self.prediction[0])}{probable}"
 
-    def _html_of_bounds(self) -> str:
-        """Between what the only outcome should lie, or which classes it may be, nine times in ten."""
-        if not self.coverages or np.isnan(self.limits).all():
-            return ""
+    def _bounds(self) -> tuple[str, str]:
+        """Between what the first outcome should lie, or which classes it may be, behind the coverage next to 90 %."""
+        if not self.coverages:
+            return "", ""
         coverage = min(self.coverages, key=lambda each: abs(each - 0.9))
-        within = f" ({percent(coverage, 0)}: "
+        share = percent(coverage, 0)
+        if not len(self) or np.isnan(self.limits[0]).all():
+            return share, ""
         if self.classes is None:
-            return within + " to ".join(f"{end:.4g}" for end in self.interval(coverage)[0]) + ")"
-        possible = [
-            name for name, is_possible in zip(self.classes, self.possible(coverage)[0], strict=True) if is_possible
-        ]
-        return f"{within}{listed(possible)})"
+            return share, " to ".join(f"{end:.4g}" for end in self.interval(coverage)[0])
+        possible = self.possible(coverage)[0]
+        return share, listed([name for name, is_possible in zip(self.classes, possible, strict=True) if is_possible])
 
     def _parts(self) -> list[tuple[str, str, str, str]]:
         """What the only prediction was made of, as texts: who, what was said, by what weight, and how far it moved it.

@@ -90,7 +90,8 @@ def test_better_than_both(one_model_for_each_regime):
     assert verdict.texts == [
         "Yes: mix beats the best single model and equal weights, both by more than chance explains (n = 400 rows)."
     ]
-    single, equal, hindsight = found[BEATS]
+    single, equal, nothing, hindsight = found[BEATS]
+    assert nothing.startswith("It beats knowing nothing (0 on every row): ")
     change = change_interval(walk.losses["mix"], walk.losses["equal weights"])
     assert equal == (
         f"It beats equal weights: {-100 * change.change:.1f} % less loss (95 % interval: {-100 * change.high:.1f} to "
@@ -196,7 +197,7 @@ def test_models_that_say_the_same_tie():
         "Against the best single model: exactly the same loss (n = 400 rows).",
         "Against equal weights: exactly the same loss (n = 400 rows).",
     ]
-    assert "The ensemble has exactly its loss" in found[BEATS][2]
+    assert "The ensemble has exactly its loss" in found[BEATS][3]
     assert found[CARRIES] == [
         "No regimes are known. All rows (n = 400 rows): no model carries it, all weigh about 33 %. Alone all had the "
         "same loss."
@@ -302,6 +303,24 @@ def test_of_many_regimes_and_models_the_first_are_told():
     assert len(found[DROPS]) <= 15
 
 
+def test_a_mix_of_models_that_predict_nothing_is_said_to_be_worth_nothing():
+    rng = np.random.default_rng(3)
+    X, _ = made(noise(0.0), noise(0.0))
+    X, random = 0.5 * X + 0.5 * rng.normal(size=X.shape), pd.Series(rng.normal(size=N), X.index)
+    verdict, found = said(walked(X, random))
+    assert verdict.texts[1].startswith("It predicts worse than knowing nothing (0 on every row) does: ")
+    assert any(sentence.startswith("It loses to knowing nothing (0 on every row): ") for sentence in found[BEATS])
+    small = said(walked(0.01 * X, random))[0].texts[1]
+    assert small.startswith("It is not known to predict better than knowing nothing (0 on every row) does: ")
+
+
+def test_where_all_outcomes_are_on_one_side_nothing_is_no_rival():
+    X, y = made(noise(0.1), noise(0.1))
+    verdict, found = said(walked(X + 100, y + 100))
+    assert len(verdict.texts) == 1
+    assert not [sentence for sentence in found[BEATS] if "nothing" in sentence]
+
+
 # What was earned.
 
 
@@ -309,6 +328,7 @@ def test_what_was_earned_is_said_with_its_interval():
     X, y = made(noise(0.1), noise(3.0))
     walk = walked(X, y, returns=y / 1e4)
     verdict, found = said(walk)
+    assert len(verdict.texts) == 2
     row = walk.report().query("rival == 'mix' and regime == 'pooled'").iloc[0]
     assert verdict.texts[1] == (
         f"It earned {row['profit_bps']:.3g} basis points a trade (95 % interval: {row['profit_bps_low']:+.3g} to "

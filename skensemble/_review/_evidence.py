@@ -27,6 +27,7 @@ __all__ = ["FEWEST", "Comparison", "Evidence", "Rate", "read_live", "read_walk"]
 Array = NDArray[np.float64]
 
 BEST_SO_FAR = "best single model so far"
+NOTHING = "knowing nothing"
 
 # Below so many rows nothing is said, as in `change_interval`.
 FEWEST = 30
@@ -139,6 +140,17 @@ class Evidence:
         table = self.judged.losses.to_numpy(dtype=float)
         return table[:, :-3] if table.shape[1] > 3 else None
 
+    @property
+    def nothing(self) -> Array | None:
+        """Losses of whoever says 0, or the same probability for every class; ``None`` where that is no rival."""
+        loss, targets = self._loss(), self.judged.targets
+        assert targets is not None
+        if loss in (None, _wrong) or self.right() is None:
+            return None
+        assert loss is not None
+        said = np.full(targets.shape, 0.0 if targets.shape[1] == 1 else 1.0 / targets.shape[1])
+        return loss(targets, said[:, None, :])[:, 0]
+
     def contestants(self) -> dict[str, Array]:
         """Losses of all, the ensemble first."""
         own, equal, best = self.plain.T
@@ -146,6 +158,8 @@ class Evidence:
         if self.first_rival is not None:
             found[self.first_rival] = self.rivals[self.first_rival]
         found |= {BEST_SO_FAR: best, EQUAL: equal}
+        if self.nothing is not None:
+            found[NOTHING] = self.nothing
         if self.alone is not None:
             found |= {f"{model} alone": losses for model, losses in zip(self.models, self.alone.T, strict=True)}
         return found | {name: losses for name, losses in self.rivals.items() if name not in found}

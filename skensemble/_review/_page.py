@@ -325,6 +325,7 @@ def _reading(evidence: Evidence) -> Markup:
             "On each row the model of least loss until then: for whoever trusts one model only.",
         ),
         ("Equal weights", "The plain mean of the models."),
+        ("Knowing nothing", "To say 0 on every row, or the same probability for every class."),
         (
             "95 % interval",
             "Between what the true figure may lie. Losses are compared row by row, drawn anew 2,000 times in whole "

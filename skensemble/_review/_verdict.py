@@ -42,12 +42,12 @@ _FLAT = 0.02
 
 
 class Headline(NamedTuple):
-    """The verdict in a sentence, or two.
+    """The verdict in a few sentences.
 
     Parameters
     ----------
     texts : list of str
-        Whether it is better than its rivals; and, of trades, what they earned.
+        Whether it is better than its plain rivals, whether that is worth anything, and what was earned.
     kind : {"good", "bad", "open"}
         Which way it goes.
     """
@@ -72,9 +72,27 @@ class Answer(NamedTuple):
 
 
 def headline(evidence: Evidence) -> Headline:
-    """Say whether the ensemble beats the best single model and equal weights, and what it earned."""
+    """Say whether the ensemble beats its plain rivals, whether that is worth anything, and what it earned."""
     text, kind = _overall(evidence)
-    return Headline([text] if evidence.trading is None else [text, _earned(evidence)], kind)
+    texts = [text, *_worth(evidence)]
+    return Headline(texts if evidence.trading is None else [*texts, _earned(evidence)], kind)
+
+
+def _worth(evidence: Evidence) -> list[str]:
+    """Nothing to say where it predicts better than nothing does."""
+    if evidence.nothing is None:
+        return []
+    found = evidence.compared(evidence.plain[:, 0], evidence.nothing)
+    relation = _relation(found)
+    if relation in (LESS, FEW):
+        return []
+    verdict = "It predicts worse than" if relation == MORE else "It is not known to predict better than"
+    return [f"{verdict} {_nothing(evidence)} does: {_by(found)}."]
+
+
+def _nothing(evidence: Evidence) -> str:
+    of_classes = evidence.judged.combined.shape[1] > 1
+    return f"knowing nothing ({'the same probability for every class' if of_classes else '0 on every row'})"
 
 
 def _overall(evidence: Evidence) -> tuple[str, str]:
@@ -98,7 +116,7 @@ def _overall(evidence: Evidence) -> tuple[str, str]:
         return f"In part: {who} beats {beaten} by more than chance explains, and {rest[0]} ({rows}).", "open"
     if beaten:
         return f"Yes: {who} beats {beaten}, both by more than chance explains ({rows}).", "good"
-    return f"{'Not proven' if unclear else 'Level'}: {who} {' and '.join(rest)} ({rows}).", "open"
+    return f"{'Not proven' if unclear else 'Level'}: {who} {', and '.join(rest)} ({rows}).", "open"
 
 
 def _relation(found: Comparison) -> str:
@@ -134,6 +152,8 @@ def _rivals(evidence: Evidence) -> list[str]:
     against = {"the best single model": best, EQUAL: equal}
     if evidence.first_rival is not None:
         against = {label(evidence.first_rival): evidence.rivals[evidence.first_rival]} | against
+    if evidence.nothing is not None:
+        against[_nothing(evidence)] = evidence.nothing
     sentences = [_against(name, evidence.compared(own, losses)) for name, losses in against.items()]
     return [*sentences, *_hindsight(evidence, own)]
 
