@@ -10,7 +10,6 @@ from skensemble._checks import shown
 from skensemble._files import write_whole
 from skensemble._review._evidence import Evidence, read_live, read_walk
 from skensemble._review._page import written
-from skensemble._review._pictures import pictures_of
 from skensemble._review._verdict import answers, headline
 from skensemble.evaluation import WalkForward
 from skensemble.live import LiveEnsemble
@@ -79,6 +78,8 @@ def review(
     >>> "Does it beat the single model and equal weights?" in page
     True
     """
+    from skensemble._review._pictures import pictures_of  # noqa: PLC0415 - displays are loaded by those who draw
+
     where = Path(os.fsdecode(path))
     evidence = _read(result_or_live, rival)
     heading = f"Review of {evidence.name}" if title is None else str(title)

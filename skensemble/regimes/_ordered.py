@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 from sklearn.utils.validation import check_is_fitted
 
 from skensemble._checks import check_columns, check_number, shown
@@ -97,6 +96,7 @@ class OrderedRegimes(LooksBack, NamedRegimes):
 
     Examples
     --------
+    >>> from sklearn.cluster import KMeans
     >>> X = pd.DataFrame({"vol": [1.0, 1.1, 9.0, 9.1, 1.0]})
     >>> regimes = OrderedRegimes(KMeans(2, random_state=0), by="vol").fit(X)
     >>> regimes.predict(X).tolist()
@@ -136,7 +136,7 @@ class OrderedRegimes(LooksBack, NamedRegimes):
             Itself.
         """
         owner = type(self).__name__
-        unfitted = KMeans(n_clusters=3, random_state=0) if self.estimator is None else self.estimator
+        unfitted = _usual_clusters() if self.estimator is None else self.estimator
         _check_estimator(unfitted)
         check_number(self.min_dwell, "min_dwell", owner, low=1, integer=True)
         feature = column_values(as_rows(X, owner), self.by, "by", owner)
@@ -222,6 +222,12 @@ def settled(codes: Codes, min_dwell: int, start: Dwelling) -> tuple[Codes, Dwell
             held = code
         announced[row] = held
     return announced, Dwelling(held, seen, min(n_seen, min_dwell))
+
+
+def _usual_clusters() -> Any:
+    from sklearn.cluster import KMeans  # noqa: PLC0415 - loaded by those who cluster
+
+    return KMeans(n_clusters=3, random_state=0)
 
 
 def _order(memberships: Floats, feature: Floats) -> list[int]:
