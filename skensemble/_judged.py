@@ -7,7 +7,7 @@ one record, and a display is worked out once. The one rule: a rival that is chos
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from skensemble._checks import shown
 from skensemble.combiners import awake_models, default_loss, equal_weights, weighted_mean
 from skensemble.explanation import Explanation
 from skensemble.performance import Ledger
+from skensemble.splits import n_outcomes_known, times_of
 
 __all__ = [
     "BEST",
@@ -33,6 +34,7 @@ __all__ = [
     "likeliest",
     "likeliest_places",
     "plain_rivals",
+    "same_losses",
 ]
 
 Array = NDArray[np.float64]
@@ -128,7 +130,15 @@ def judged_by_estimator(estimator: Any, X: Any, y: Any, regimes: Any, owner: str
         if len(targets) != len(said):
             raise ValueError(f"y of {owner}.from_estimator has {len(targets)} outcomes for {len(said)} rows of X.")
     judged = _from_explanation("ensemble", said, targets)
-    return _with_losses(judged, None, ensemble.ledger_)
+    return _with_losses(judged, None if y is None else _known_before(ensemble, X, y), ensemble.ledger_)
+
+
+def _known_before(ensemble: RegimeAwareEnsemble, X: Any, y: Any) -> NDArray[np.intp]:
+    """For each row how many of those before it have an outcome by its time."""
+    n_rows, times = len(np.asarray(y)), times_of(X, y)
+    return n_outcomes_known(
+        np.arange(n_rows), n_samples=n_rows, times=times, label_horizon=cast("Any", ensemble).label_horizon
+    )
 
 
 def _out_of_fold(ensemble: RegimeAwareEnsemble) -> Judged:
@@ -217,9 +227,15 @@ def _member_losses(walk: Any, rival: str, judged: Judged) -> pd.DataFrame | None
     assert judged.targets is not None
     loss = default_loss(judged.targets.shape[1])
     own = loss(judged.targets, judged.combined[:, None, :])[:, 0]
-    if not np.allclose(own, walk.losses[rival], equal_nan=True):
+    if not same_losses(own, walk.losses[rival].to_numpy(dtype=float)):
         return None
     return pd.DataFrame(loss(judged.targets, judged.said), index=judged.index, columns=list(judged.models))
+
+
+def same_losses(ours: Array, theirs: Array) -> bool:
+    """Whether two losses are one, however small the numbers are: squares of returns often are."""
+    largest = np.abs(theirs[np.isfinite(theirs)]).max(initial=0.0)
+    return bool(np.allclose(ours, theirs, rtol=1e-6, atol=1e-9 * largest, equal_nan=True))
 
 
 # A live process.

@@ -664,6 +664,23 @@ def test_an_unknown_engine(ensemble):
         ensemble.compile(engine="C")
 
 
+def test_where_nothing_can_be_written_numba_translates_anew(monkeypatch):
+    def refusing(**options):
+        def translated(function):
+            if options.pop("cache", False):
+                raise RuntimeError("cannot cache function: no locator available for file")
+            return function
+
+        return translated
+
+    monkeypatch.setattr("numba.njit", refusing)
+    numba_compiled.cache_clear()
+    try:
+        assert callable(numba_compiled())
+    finally:
+        numba_compiled.cache_clear()
+
+
 @pytest.mark.parametrize(("engine", "library"), [("numba", "numba"), ("onnx", "onnxruntime")])
 def test_a_library_that_is_missing(ensemble, monkeypatch, engine, library):
     monkeypatch.setitem(__import__("sys").modules, library, None)

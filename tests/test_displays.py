@@ -405,6 +405,20 @@ def test_a_rival_is_chosen_by_what_had_been_heard_when_each_prediction_was_made(
     assert losses.iloc[-1].isna().all()
 
 
+@pytest.mark.parametrize("horizon", [0, 10])
+def test_of_new_rows_the_best_single_model_is_that_of_outcomes_known_before(horizon):
+    """Each outcome outweighs all before it, so whoever heard it early is never wrong."""
+    sides = np.array([1.0, -1.0] * 5 + [1.0, -1.0, -1.0, 1.0, -1.0, 1.0])
+    sides[10:] *= 100.0 ** np.arange(6)
+    index = pd.RangeIndex(160) if horizon else np.repeat(pd.date_range("2024-01-01", periods=16), 10)
+    X, y = pd.DataFrame({"x": 0.0}, index=index), pd.Series(np.repeat(sides, 10), index=index)
+    models = [(f"always {c}", DummyRegressor(strategy="constant", constant=c)) for c in (1.0, -1.0)]
+    ensemble = RegimeAwareEnsembleRegressor(models, label_horizon=horizon).fit(X[:100], y[:100])
+    found = CumulativeLossDisplay.from_estimator(ensemble, X[100:], y[100:]).losses["best single"].to_numpy()
+    before = np.repeat(np.sign(sides[10:-1]), 10)
+    assert found[10:].tolist() == ((y[110:] - before) ** 2).tolist()
+
+
 def test_performance_by_regime_by_hand(numbers):
     shown = made(RegimePerformanceDisplay, "from_walk_forward", numbers)
     losses, regimes = numbers.walk.losses, numbers.walk.regimes
@@ -606,6 +620,17 @@ def test_reliability_counts_as_the_record_does(story):
     assert "sets" in shown.axes_[1].get_xlabel() or said.classes is None
     counts = [text.get_text() for text in shown.axes_[1].texts]
     assert counts.count("90") == len(said.coverages)
+
+
+def test_of_weights_of_rows_only_the_ratios_matter_to_reliability():
+    X, y, _ = rows(140)
+    frames = []
+    for weight in (1.0, 1000.0):
+        walk = walk_forward({"ours": regressor()}, X, y, initial=90, sample_weight=np.full(140, weight))
+        frames.append(ReliabilityDisplay.from_walk_forward(walk).frame())
+    assert frames[1]["n"].max() == pytest.approx(50)
+    held = [frame[frame["kind"] == "coverage"] for frame in frames]
+    assert held[1]["n"].to_numpy() == pytest.approx(held[0]["n"].to_numpy())
 
 
 def test_reliability_of_an_estimator_is_its_own_record(story):

@@ -332,6 +332,7 @@ WRONG = {
     "group unknown": ({"columns": {"g": ["a", "d"]}}, r"names \['a', 'd'\], which X does not have: \['d'\]"),
     "group empty": ({"columns": {"g": []}}, r"names \[\], but no column"),
     "no columns": ({"columns": []}, r"must be a list of columns of X, or a dict .*\{'trend': \['a'\]\}; got \[\]"),
+    "a list of lists": ({"columns": [["a", "b"]]}, r"must be a list of columns of X, or a dict .*got \[\['a', 'b'\]\]"),
     "one word": ({"columns": "a"}, "must be a list of columns of X.*got 'a'"),
     "no number": ({"columns": 3}, "must be a list of columns of X.*got 3"),
     "repeats": ({"n_repeats": 0}, "n_repeats of permutation_importance must be an integer of at least 1; got 0"),

@@ -29,7 +29,7 @@ from skensemble._review._verdict import answers, headline
 from skensemble.combiners import Stacking, WeightedVoting
 from skensemble.evaluation import change_interval
 from skensemble.losses import AbsoluteLoss, HuberLoss
-from skensemble.performance import wilson_interval
+from skensemble.performance import performance_figures, wilson_interval
 from skensemble.weightings import BestModels, UniformWeights
 
 N, INITIAL = 500, 100
@@ -152,6 +152,35 @@ def test_where_a_model_was_alone_its_removal_tells_nothing():
     assert np.isnan(evidence.without(0)).sum() == 100
     assert evidence.compared(evidence.without(0), evidence.plain[:, 0]).n == 300
     np.testing.assert_allclose(evidence.without(1)[-100:], evidence.plain[-100:, 0])
+
+
+def test_who_alone_spoke_on_many_rows_is_needed():
+    X, y = made(noise(0.0), noise(0.0))
+    X.loc[X.index[::2], "m1"] = np.nan
+    with pytest.warns(ModelFailureWarning):
+        walk = walked(X + 0.1, y, EQUAL)
+    assert "a is needed: on 50.0 % of the rows no other model spoke (n = 400 rows)." in said(walk)[1][DROPS]
+    table = read_walk(walk, None)
+    assert [table.unanswered(table.without(k)) for k in range(2)] == [0.5, 0.0]
+
+
+def test_where_one_model_spoke_it_is_not_compared_with_others():
+    X, y = made(noise(0.5), noise(0.5))
+    X.loc[X.index[::2], "m1"] = np.nan
+    regimes = np.where(np.isnan(X["m1"]), "alone", "both")
+    with pytest.warns(ModelFailureWarning):
+        _, found = said(walked(X, y, EQUAL, regimes=regimes))
+    assert found[CARRIES][0] == "alone (n = 200 rows): a (100 % of the weight) carries most."
+    assert "Alone" in found[CARRIES][1]
+
+
+def test_small_losses_are_not_taken_for_others():
+    X, y = made(noise(0.5), noise(1.0))
+    walk = walked(2e-5 * X, 2e-5 * y, loss=HuberLoss())
+    judged = walked(2e-5 * X, 2e-5 * y, loss=HuberLoss(), judge_models=True)
+    assert read_walk(walk, None).alone is None
+    evidence = read_walk(judged, None)
+    assert evidence.without(0) == pytest.approx(evidence.alone[:, 1], rel=1e-9, abs=0)
 
 
 def test_what_cannot_be_told_apart_is_not_claimed():
@@ -419,6 +448,11 @@ def test_a_side_that_never_changes_is_no_question():
     assert "no question here" in said(walked(X + 100, y + 100))[1][HOLDS][-1]
 
 
+def test_who_takes_no_side_is_not_said_to_have_seen_one_only():
+    X, y = made(noise(0.1), noise(0.1))
+    assert said(walked(0 * X, y))[1][HOLDS][-1].startswith("Its confidence in the side (the sign) cannot be judged")
+
+
 @pytest.fixture(scope="module")
 def classified():
     rng = np.random.default_rng(0)
@@ -471,6 +505,25 @@ def test_a_journal_has_a_review(live, tmp_path):
     assert page == review(live, tmp_path / "again.html").read_text(encoding="utf-8")
 
 
+def test_trades_of_a_journal_count_as_those_of_a_walk(tmp_path):
+    X, y = made(noise(0.1), noise(3.0), n=200)
+    ensemble = RegimeAwareEnsembleRegressor([("a", Says(0)), ("b", Says(1))], label_horizon=5, random_state=0)
+    ensemble.fit(X[:100], y[:100])
+    profits = np.random.default_rng(0).normal(1.0, 3.0, size=100)
+    with LiveEnsemble(ensemble, tmp_path / "live.db", synchronous="normal") as live:
+        # Two assets at each time.
+        for row in range(100, 200):
+            live.predict(X.iloc[[100 + (row - 100) // 2]], id=f"{row}")
+        for row in range(100, 200):
+            live.feedback(f"{row}", profit_bps=profits[row - 100])
+        found = read_live(live).trading["live ensemble"]
+    told = performance_figures(
+        np.zeros((50, 0)), np.zeros((50, 1)), profits_bps=profits.reshape(50, 2).mean(axis=1)[:, None], overlap=5.0
+    )
+    assert found == pytest.approx({name: figure[0, 0] for name, figure in told.items()}, nan_ok=True)
+    assert found["n_trades"] == 50
+
+
 def test_a_journal_without_outcomes_claims_nothing(tmp_path):
     X, y = made(noise(0.1), noise(3.0), n=60)
     ensemble = RegimeAwareEnsembleRegressor([("a", Says(0)), ("b", Says(1))], random_state=0).fit(X, y)
@@ -481,6 +534,7 @@ def test_a_journal_without_outcomes_claims_nothing(tmp_path):
         page = review(live, tmp_path / "live.html").read_text(encoding="utf-8").replace("\xa0", " ")
     assert "Too early to tell: too few rows (n = 0 rows; it takes at least 30)." in page
     assert "No outcome is known yet." in page
+    assert "all outcomes are on one side" not in page
 
 
 # The file.

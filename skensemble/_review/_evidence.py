@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from skensemble import losses
 from skensemble._checks import shown
-from skensemble._judged import BEST, EQUAL, Judged, judged_by_live, judged_by_walk, plain_rivals
+from skensemble._judged import BEST, EQUAL, Judged, judged_by_live, judged_by_walk, plain_rivals, same_losses
 from skensemble._texts import label
 from skensemble.combiners import awake_models, default_loss, over_awake, weighted_mean
 from skensemble.evaluation import Change, WalkForward, change_interval
@@ -232,6 +232,11 @@ class Evidence:
         assert judged.targets is not None
         return loss(judged.targets, moved[:, None, :])[:, 0]
 
+    def unanswered(self, losses: Array) -> float:
+        """Share of the rows that the ensemble spoke on and another is silent on."""
+        spoken = np.where(np.isfinite(self.plain[:, 0]), self.weight, 0.0)
+        return float(spoken[~np.isfinite(losses)].sum() / spoken.sum()) if spoken.any() else 0.0
+
     @property
     def is_a_mean(self) -> bool:
         """Whether predictions are the weighted mean of what the models said."""
@@ -244,9 +249,9 @@ class Evidence:
         targets, combined = self.judged.targets, self.judged.combined
         assert targets is not None
         named = getattr(losses, self.judged.loss, None) if self.judged.loss in losses.__all__ else None
-        candidates = [default_loss(targets.shape[1]), _wrong, *([named()] if named not in (None, losses.Loss) else [])]
+        candidates = [*([named()] if named not in (None, losses.Loss) else []), default_loss(targets.shape[1]), _wrong]
         for loss in candidates:
-            if np.allclose(loss(targets, combined[:, None, :])[:, 0], self.plain[:, 0], equal_nan=True):
+            if same_losses(loss(targets, combined[:, None, :])[:, 0], self.plain[:, 0]):
                 return loss
         return None
 
@@ -355,18 +360,21 @@ def read_live(live: LiveEnsemble) -> Evidence:
         moments=np.unique(pd.DatetimeIndex(rows.index).asi8, return_inverse=True)[1],
         weight=np.ones(len(known)),
         rivals={},
-        trading=_trades(judged.who, frame["profit_bps"].dropna().to_numpy(dtype=float)),
+        trading=_trades(judged, frame),
         health=live.health(at=frame["at"].max()),
     )
 
 
-def _trades(who: str, profits_bps: Array) -> dict[str, dict[str, float]] | None:
-    """What the trades of a journal earned, one after the other."""
+def _trades(judged: Judged, frame: pd.DataFrame) -> dict[str, dict[str, float]] | None:
+    """What the trades of a journal earned, one after the other; those of one time are one trade, their mean."""
+    profits_bps = frame.dropna(subset="profit_bps").groupby("at")["profit_bps"].mean().to_numpy(dtype=float)
     n = len(profits_bps)
     if not n:
         return None
-    found = performance_figures(np.zeros((n, 0)), np.zeros((n, 1)), profits_bps=profits_bps[:, None])
-    return {who: {name: float(figure[0, 0]) for name, figure in found.items()}}
+    found = performance_figures(
+        np.zeros((n, 0)), np.zeros((n, 1)), profits_bps=profits_bps[:, None], overlap=judged.overlap
+    )
+    return {judged.who: {name: float(figure[0, 0]) for name, figure in found.items()}}
 
 
 def _taken(judged: Judged, rows: NDArray[np.intp]) -> Judged:

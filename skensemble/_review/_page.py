@@ -227,7 +227,8 @@ def _removals(evidence: Evidence) -> Markup:
         if losses is not None:
             found = evidence.compared(losses, evidence.plain[:, 0])
             change, _ = _change(found)
-            rows.append([label(model), count(found.n), unit.written(found.ours), change, reading_of_removal(found)])
+            reading = reading_of_removal(found, evidence.unanswered(losses))
+            rows.append([label(model), count(found.n), unit.written(found.ours), change, reading])
     columns = ["without", "n", "mean loss", "change [95 %]", "verdict"]
     return _table(
         f"Loss of the ensemble without each model (approximation{unit.name})", columns, rows, words=("verdict",)

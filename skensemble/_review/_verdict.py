@@ -301,8 +301,10 @@ def _least_loss(evidence: Evidence, carrier: int, weight: Array) -> str:
     behind = evidence.behind(weight)
     if evidence.alone is None or np.isnan(behind).all():
         return ""
+    if np.isfinite(behind).sum() < 2:
+        return ""
     if np.nanmax(behind) == np.nanmin(behind):
-        return "Alone all had the same loss."
+        return f"Alone all {'that spoke ' * bool(np.isnan(behind).any())}had the same loss."
     first, models = int(np.nanargmin(behind)), evidence.models
     if behind[first] == behind[carrier]:
         return f"Alone {label(models[carrier])} did best there, too."
@@ -320,8 +322,10 @@ HARM, SPARE, NEEDED = "better without it", "could go", "needed"
 _SAID_OF_REMOVALS = {HARM: "does harm", SPARE: "could go", NEEDED: "is needed"}
 
 
-def reading_of_removal(found: Comparison) -> str:
-    """Say what the loss without a model means for it."""
+def reading_of_removal(found: Comparison, unanswered: float) -> str:
+    """Say what the loss without a model means for it, and that so large a share of the rows has no other."""
+    if unanswered > _NEGLIGIBLE:
+        return NEEDED
     relation = _relation(found)
     if relation == UNCLEAR and found.change.high < _NEGLIGIBLE:
         return SPARE
@@ -336,11 +340,12 @@ def _removals(evidence: Evidence) -> list[str]:
     found = {name: evidence.compared(losses, own) for name, losses in without.items() if losses is not None}
     if not found:
         return ["That cannot be worked out: the loss of this walk forward is not one that is known by its name."]
+    unanswered = {name: evidence.unanswered(losses) for name, losses in without.items() if losses is not None}
     if all(each.change.verdict == FEW for each in found.values()):
         return [f"Too few rows to tell ({_few(next(iter(found.values())))})."]
-    readings = {name: reading_of_removal(each) for name, each in found.items()}
+    readings = {name: reading_of_removal(each, unanswered[name]) for name, each in found.items()}
     sentences = [
-        f"{label(name)} {said}: without it {_same_or_by(found[name])}."
+        f"{label(name)} {said}: {_left_without(evidence, found[name], unanswered[name])}."
         for reading, said in _SAID_OF_REMOVALS.items()
         for name in found
         if readings[name] == reading
@@ -364,6 +369,12 @@ def _removals(evidence: Evidence) -> list[str]:
     if not evidence.is_a_mean:
         about += " The way they are combined would have been learned anew without it, which the record does not tell."
     return [*sentences, f"{about} Of several that could go, drop one and look again."]
+
+
+def _left_without(evidence: Evidence, found: Comparison, unanswered: float) -> str:
+    if unanswered > _NEGLIGIBLE:
+        return f"on {percent(unanswered)} of the rows no other model spoke ({rows_of(evidence.n)})"
+    return f"without it {_same_or_by(found)}"
 
 
 def _same_or_by(found: Comparison) -> str:
@@ -425,7 +436,7 @@ def _sureness(evidence: Evidence) -> list[str]:
     known = evidence.right()
     what = "class" if evidence.judged.combined.shape[1] > 1 else "side (the sign)"
     if known is None:
-        return ["Whether the side (the sign) is right is no question here: all outcomes are on one side."]
+        return [_no_sides(evidence)]
     right, rows = known
     stated, found = evidence.reliability(right, rows)
     if not found.is_known:
@@ -436,6 +447,19 @@ def _sureness(evidence: Evidence) -> list[str]:
     else:
         sentences = [f"{text}: it is too {'sure' if found.high < stated else 'modest'}, by more than chance explains."]
     return [*sentences, *_sharpness(evidence, right, rows)]
+
+
+def _no_sides(evidence: Evidence) -> str:
+    """Why nobody can be right or wrong about the side."""
+    targets = evidence.judged.targets
+    assert targets is not None
+    if not (targets != 0).any():
+        return f"Its confidence in the side (the sign): too few rows to tell ({rows_of(0)})."
+    if (targets > 0).any() and (targets < 0).any():
+        return (
+            "Its confidence in the side (the sign) cannot be judged: where it took one, outcomes never changed sides."
+        )
+    return "Whether the side (the sign) is right is no question here: all outcomes are on one side."
 
 
 def _sharpness(evidence: Evidence, right: NDArray[np.bool_], rows: NDArray[np.bool_]) -> list[str]:

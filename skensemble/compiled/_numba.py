@@ -151,5 +151,9 @@ def _compiled() -> Callable[..., None]:
         raise ImportError(
             f"engine='numba' needs numba ({error}): pip install \"skensemble[fast]\", or use engine='packed'."
         ) from error
-    compiled: Callable[..., None] = numba.njit(nogil=True, cache=True)(_totals)
+    compiled: Callable[..., None]
+    try:
+        compiled = numba.njit(nogil=True, cache=True)(_totals)
+    except RuntimeError:  # no folder takes the translation: every process makes its own
+        compiled = numba.njit(nogil=True)(_totals)
     return compiled

@@ -210,7 +210,8 @@ def _column_groups(columns: Any, X: Any) -> dict[Hashable, list[int]]:
     names = list(X.columns) if hasattr(X, "columns") else list(range(X.shape[1]))
     if columns is None:
         return {name: [place] for place, name in enumerate(names)}
-    if isinstance(columns, str) or not isinstance(columns, Iterable) or not list(columns):
+    usable = isinstance(columns, Iterable) and not isinstance(columns, str)
+    if not usable or not list(columns) or not all(isinstance(name, Hashable) for name in columns):
         raise ValueError(
             f"columns of {_OWNER} must be a list of columns of X, or a dict of groups of them such as "
             f"{{'trend': [{names[0]!r}]}}; got {shown(columns)}."
