@@ -71,7 +71,7 @@ class Judged:
     loss : str
         What the losses are.
     sample_weight : ndarray of shape (n_rows,)
-        How much each row counts.
+        How much each row counts, 1 on average over those that do.
     explanation : Explanation or None
         The same taken apart, where it was kept.
     overlap : float
@@ -156,7 +156,7 @@ def _out_of_fold(ensemble: RegimeAwareEnsemble) -> Judged:
         targets=record.targets,
         losses=None,
         loss="",
-        sample_weight=record.sample_weight,
+        sample_weight=_with_mean_one(record.sample_weight),
         explanation=None,
         overlap=ensemble.ledger_.overlap,
     )
@@ -183,7 +183,7 @@ def judged_by_walk(walk: Any, rival: str | None, owner: str) -> Judged:
     judged = replace(
         _from_explanation(rival, said, targets),
         index=walk.predictions.index if walk.times is None else walk.times,
-        sample_weight=walk.sample_weight,
+        sample_weight=_with_mean_one(walk.sample_weight),
         loss=walk.loss,
         overlap=walk.overlap,
     )
@@ -326,6 +326,11 @@ def _from_explanation(who: str, said: Explanation, targets: Array | None) -> Jud
 
 def _memberships(shares: Array, regimes: Any, index: pd.Index[Any]) -> pd.DataFrame:
     return pd.DataFrame(shares, index=index, columns=pd.Index(list(regimes), dtype=object, tupleize_cols=False))
+
+
+def _with_mean_one(weight: Array) -> Array:
+    """Of weights only the ratios matter."""
+    return weight * ((weight > 0).sum() / max(weight.sum(), np.finfo(float).tiny))
 
 
 def _targets(y: NDArray[Any], classes: Any, what: str) -> Array:

@@ -24,7 +24,6 @@ __all__ = ["RegimePerformanceDisplay"]
 _POOLED = "pooled"
 # By what share two counts of rows may differ and still be of the same rows, for want of better knowledge.
 _OTHER_ROWS = 0.01
-_TINY = float(np.finfo(float).tiny)
 # What is counted, what is told of it, and whether more is better.
 _METRICS = {
     "loss": ("n", "loss against equal weights (%)", False),
@@ -264,8 +263,8 @@ class RegimePerformanceDisplay:
 
 def _counted(judged: Judged, losses: pd.DataFrame) -> pd.DataFrame:
     """Mean losses and n of each performer and regime, and of equal weights on the same rows."""
-    weight = judged.sample_weight * ((judged.sample_weight > 0).sum() / max(judged.sample_weight.sum(), _TINY))
-    shares = np.column_stack([judged.memberships.to_numpy(dtype=float), np.ones(len(weight))]) * weight[:, None]
+    weight = judged.sample_weight[:, None]
+    shares = np.column_stack([judged.memberships.to_numpy(dtype=float), np.ones(len(weight))]) * weight
     equal = losses[EQUAL].to_numpy(dtype=float)
     regimes = [*judged.memberships.columns, _POOLED]
     parts = []

@@ -19,7 +19,6 @@ Array = NDArray[np.float64]
 
 _POOLED = "pooled"
 _N_BINS = 20
-_TINY = float(np.finfo(float).tiny)
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _COLUMNS = ["kind", "regime", "stated", "n", "realised", "low", "high"]
 
@@ -135,7 +134,6 @@ class ReliabilityDisplay:
         assert targets is not None
         came = np.isfinite(targets).all(axis=1)
         weight = np.where(came, judged.sample_weight, 0.0)
-        weight = weight * ((weight > 0).sum() / max(weight.sum(), _TINY))
         names = [*judged.memberships.columns, _POOLED]
         shares = np.column_stack([judged.memberships.to_numpy(dtype=float), np.ones(len(weight))]) * weight[:, None]
         right = _right(judged.combined, targets)
