@@ -405,6 +405,21 @@ def test_outcomes_that_share_their_time_count_for_less():
     assert (found.low, found.high) == pytest.approx(wilson_interval(found.rate * 80, 80))
 
 
+def test_rows_of_one_time_that_share_their_fate_count_as_one():
+    X, y = made(noise(0.5), noise(0.5))
+    X.index = y.index = X.index[np.arange(N) // 10 * 10]
+    evidence = read_walk(walked(X, y, EQUAL), None)
+    together, apart = np.arange(400) // 10 % 5 > 0, np.arange(400) % 5 > 0
+    found = evidence._rate(together, np.ones(400))
+    assert (found.rate, found.n, found.n_moments) == (0.8, 400, 40)
+    assert (found.low, found.high) == pytest.approx(wilson_interval(0.8 * 39, 39))
+    # Where rows of one time are as different as any, each counts; where all are alike, nobody can tell.
+    assert evidence._rate(apart, np.ones(400))[3:] == pytest.approx(wilson_interval(0.8 * 400, 400))
+    assert evidence._rate(together | True, np.ones(400))[3:] == pytest.approx(wilson_interval(40, 40))
+    few = read_walk(walked(X[:300], y[:300], EQUAL), None)
+    assert not few._rate(np.ones(200, dtype=bool), np.ones(200)).is_known
+
+
 TENTHS = np.arange(400) % 10
 
 

@@ -62,18 +62,21 @@ class Rate(NamedTuple):
     ----------
     n : float
         Rows, by weight.
+    n_moments : int
+        Moments they are of.
     rate, low, high : float
         Share of them, with its 95 % interval.
     """
 
     n: float
+    n_moments: int
     rate: float
     low: float
     high: float
 
     @property
     def is_known(self) -> bool:
-        return self.n >= FEWEST
+        return min(self.n, self.n_moments) >= FEWEST
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,11 +298,27 @@ class Evidence:
     def _rate(self, hits: NDArray[np.bool_], weight: Array) -> Rate:
         n = float(weight.sum())
         if not n:
-            return Rate(0.0, *[float("nan")] * 3)
+            return Rate(0.0, 0, *[float("nan")] * 3)
         rate = float(weight @ hits) / n
-        independent = effective_number(n, float((weight**2).sum())) / self.judged.overlap
+        heard = weight > 0
+        of_moments = np.bincount(self.moments[heard], weight[heard])
+        n_moments = int((of_moments > 0).sum())
+        independent = float(effective_number(n, float((weight**2).sum())))
+        if n_moments < heard.sum():
+            surplus = np.bincount(self.moments[heard], (weight * (hits - rate))[heard])
+            independent = min(independent, _as_many(surplus, of_moments, rate))
+        independent /= self.judged.overlap
         low, high = wilson_interval(rate * independent, independent)
-        return Rate(n, rate, float(low), float(high))
+        return Rate(n, n_moments, rate, float(low), float(high))
+
+
+def _as_many(surplus: Array, of_moments: Array, rate: float) -> float:
+    """Of how many rows by themselves a share would be as uncertain as this one of rows that share their moments."""
+    n, n_moments = of_moments.sum(), (of_moments > 0).sum()
+    if not 0 < rate < 1 or n_moments < 2:
+        return float(effective_number(n, float((of_moments**2).sum())))
+    variance = n_moments / (n_moments - 1) * (surplus**2).sum() / n**2
+    return float(rate * (1 - rate) / variance) if variance > 0 else float("inf")
 
 
 def _wrong(targets: Array, predictions: Array) -> Array:

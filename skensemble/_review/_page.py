@@ -342,8 +342,8 @@ def _reading(evidence: Evidence) -> Markup:
         words.append(
             (
                 "Rows of one time",
-                "In the comparison of losses and in profits they count as one; in the intervals of shares as if each "
-                "stood alone.",
+                "In the comparison of losses and in profits they count as one; in the intervals of shares for the "
+                "less, the more alike they are.",
             )
         )
     if overlap > 1:

@@ -407,7 +407,7 @@ def _coverage(evidence: Evidence, coverage: float, of_classes: bool) -> str:
     found = evidence.held(coverage, evidence.weight)
     what = f"{percent(coverage, 0)} {'sets' if of_classes else 'intervals'}"
     if not found.is_known:
-        return f"Its {what}: too few rows to tell ({rows_of(found.n)})."
+        return f"Its {what}: too few rows to tell ({rows_of(found.n, found.n_moments)})."
     text = f"Its {what} held {_rate(found, 'of the outcomes')}"
     if found.low <= coverage <= found.high:
         return f"{text}: as often as stated."
@@ -429,7 +429,7 @@ def _worst_regime(evidence: Evidence, coverage: float) -> str:
 
 def _rate(found: Rate, of: str = "") -> str:
     ends = f"{percent(found.low).removesuffix(' %')} to {percent(found.high)}"
-    return f"{percent(found.rate)}{' ' * bool(of)}{of} (95 % interval: {ends}; {rows_of(found.n)})"
+    return f"{percent(found.rate)}{' ' * bool(of)}{of} (95 % interval: {ends}; {rows_of(found.n, found.n_moments)})"
 
 
 def _sureness(evidence: Evidence) -> list[str]:
@@ -440,7 +440,7 @@ def _sureness(evidence: Evidence) -> list[str]:
     right, rows = known
     stated, found = evidence.reliability(right, rows)
     if not found.is_known:
-        return [f"Its confidence in the {what}: too few rows to tell ({rows_of(found.n)})."]
+        return [f"Its confidence in the {what}: too few rows to tell ({rows_of(found.n, found.n_moments)})."]
     text = f"It was sure of the {what} with {percent(stated)} on average, and right in {_rate(found)}"
     if found.low <= stated <= found.high:
         sentences = [f"{text}: it keeps its word."]
