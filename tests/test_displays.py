@@ -419,6 +419,21 @@ def test_of_new_rows_the_best_single_model_is_that_of_outcomes_known_before(hori
     assert found[10:].tolist() == ((y[110:] - before) ** 2).tolist()
 
 
+@pytest.mark.parametrize("metric", ["loss", "win_rate"])
+def test_a_rival_called_as_a_model_does_not_stand_in_its_place(metric):
+    X, y, _ = rows(140)
+    rivals = {"a": DummyRegressor(), "b": regressor()}
+    walk = walk_forward(rivals, X, y, initial=90, returns=y, judge_models=True)
+    told = RegimePerformanceDisplay.from_walk_forward(walk, metric=metric)
+    told.plot()
+    found = told.frame().set_index("performer")
+    assert list(found.index) == ["a alone", "b alone", "tree", "b", "equal weights", "best single", "a"]
+    if metric == "loss":
+        mean = walk.losses.mean()
+        changes = 100 * (mean[["a alone", "b alone", "b", "a"]] / mean["equal weights"] - 1)
+        assert found["value"][["a alone", "b alone", "b", "a"]].to_numpy() == pytest.approx(changes.to_numpy())
+
+
 def test_performance_by_regime_by_hand(numbers):
     shown = made(RegimePerformanceDisplay, "from_walk_forward", numbers)
     losses, regimes = numbers.walk.losses, numbers.walk.regimes

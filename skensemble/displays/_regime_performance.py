@@ -143,11 +143,16 @@ class RegimePerformanceDisplay:
         judged = judged_by_walk(walk, rival, cls.__name__)
         names = plain_rivals(walk, judged.who)
         plain = [name for name in walk.estimators if name not in walk.explanations]
-        shown_as = {own: name for name, own in names.items() if own in walk.losses}
-        shown_as |= {name: name for name in (judged.who, *plain)}
+        rivals = (judged.who, *plain)
+        # A rival may be called as a model of the ensemble.
+        called = {name: f"{name} alone" if name in rivals else name for name in names}
+        shown_as = {own: called[name] for name, own in names.items() if own in walk.losses}
+        shown_as |= {name: name for name in rivals}
         if metric == "loss":
             assert judged.losses is not None
-            losses = judged.losses.assign(**{name: walk.losses[name].to_numpy() for name in plain})
+            *models, own, equal, best = judged.losses.columns
+            losses = judged.losses.set_axis([*(called[name] for name in models), own, equal, best], axis=1)
+            losses = losses.assign(**{name: walk.losses[name].to_numpy() for name in plain})
             return cls._told(_counted(judged, losses), metric, judged.who, "the walk forward has")
         order = [*(names[model] for model in judged.models), judged.who, names[EQUAL], names[BEST], *plain]
         report = walk.report().rename(columns={"rival": "performer"}).set_index("performer", drop=False)
