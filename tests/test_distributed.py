@@ -1,9 +1,13 @@
-"""Trained on a real cluster of two processes, one of which is killed in the middle: bit for bit the local fit."""
+"""Trained on a real cluster of two processes, one of which is killed in the middle: bit for bit the local fit.
+
+Ray is too large for the tests' own requirements: it is tried wherever it is installed.
+"""
 
 import os
 import signal
 import threading
 import time
+import warnings
 
 import dask
 import joblib
@@ -61,5 +65,22 @@ def test_a_cluster_gives_the_bits_of_the_local_fit_though_a_worker_dies(client):
         there = ensemble().fit(X, Y)
     killer.join(timeout=30)
     assert killed
+    assert_array_equal(there.out_of_fold_.predictions, alone.out_of_fold_.predictions)
+    assert_array_equal(there.predict(X), alone.predict(X))
+
+
+def test_ray_gives_the_bits_of_the_local_fit():
+    ray = pytest.importorskip("ray", reason="Ray is not among the requirements of the tests")
+    register_ray = pytest.importorskip("ray.util.joblib").register_ray
+    alone = ensemble().fit(X, Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its own
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        register_ray()
+        with joblib.parallel_config(backend="ray"):
+            there = ensemble().fit(X, Y)
+    finally:
+        ray.shutdown()
     assert_array_equal(there.out_of_fold_.predictions, alone.out_of_fold_.predictions)
     assert_array_equal(there.predict(X), alone.predict(X))
