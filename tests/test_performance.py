@@ -809,6 +809,9 @@ def test_a_wrong_update_gets_a_sentence_and_moves_nothing(wrong):
 def test_wrong_names_and_settings_get_a_sentence():
     with pytest.raises(ValueError, match="models of Ledger must all be different; got 'ridge' twice"):
         Ledger(["ridge", "ridge"], [])
+    for name in ("best single", "live ensemble"):
+        with pytest.raises(ValueError, match=f"models of Ledger may not be called '{name}': somebody else stands"):
+            Ledger(["a", name], [])
     with pytest.raises(ValueError, match="models of Ledger may not be called 'ensemble'"):
         Ledger(["ensemble"], [])
     with pytest.raises(ValueError, match="regimes of Ledger may not be called 'pooled'"):

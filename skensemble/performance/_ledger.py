@@ -41,6 +41,8 @@ __all__ = ["Ledger"]
 
 _POOLED = "pooled"
 _BESIDE_MODELS = ("ensemble", "equal weights", "best so far")
+# Names under which others than the models stand in tables and pictures.
+_RESERVED = (*_BESIDE_MODELS, "best single", "live ensemble")
 # Outcomes wait in blocks of this many rows, so that arithmetic is done on arrays and still never depends on batches.
 _BLOCK = 256
 _NAME_WIDTH = 14
@@ -133,7 +135,7 @@ class Ledger:
         if periods_per_year is not None:
             check_number(periods_per_year, "periods_per_year", "Ledger", low=0, open_low=True)
         check_number(overlap, "overlap", "Ledger", low=1)
-        self.models = distinct_names(models, "models", _BESIDE_MODELS)
+        self.models = distinct_names(models, "models", _RESERVED)
         self.regimes = distinct_names(regimes, "regimes", (_POOLED,))
         self.lookback = int(lookback)
         self.periods_per_year = periods_per_year

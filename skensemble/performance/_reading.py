@@ -19,7 +19,9 @@ def distinct_names(names: Sequence[Any], what: str, reserved: tuple[str, ...]) -
     names, seen = tuple(names), set()
     for name in names:
         if name in reserved:
-            raise ValueError(f"{what} of Ledger may not be called {shown(name)}: it keeps a record of its own there.")
+            raise ValueError(
+                f"{what} of Ledger may not be called {shown(name)}: somebody else stands under that name in its tables and pictures."
+            )
         if name in seen:
             raise ValueError(f"{what} of Ledger must all be different; got {shown(name)} twice.")
         seen.add(name)
