@@ -20,7 +20,8 @@ def distinct_names(names: Sequence[Any], what: str, reserved: tuple[str, ...]) -
     for name in names:
         if name in reserved:
             raise ValueError(
-                f"{what} of Ledger may not be called {shown(name)}: somebody else stands under that name in its tables and pictures."
+                f"{what} of Ledger may not be called {shown(name)}: somebody else stands under that name in its tables "
+                f"and pictures."
             )
         if name in seen:
             raise ValueError(f"{what} of Ledger must all be different; got {shown(name)} twice.")
