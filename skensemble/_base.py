@@ -784,7 +784,9 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
 
         The record starts with the out-of-fold rows of `fit` and goes on with every `partial_update`. The ensemble's
         figures are those of what it said, or would have said, before each outcome was known; "best so far" is the
-        single model with the lowest loss until then, "equal weights" the plain mean, both of the models at work.
+        single model with the lowest loss until then, "equal weights" the plain mean, both of the models at work. Where
+        outcomes of later updates come late, "until then" is until they came, which flatters "best so far": it knows
+        more than anybody did at the prediction. `walk_forward` does not have this fault.
 
         Parameters
         ----------
