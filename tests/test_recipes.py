@@ -55,6 +55,16 @@ def test_every_recipe_is_run_here():
     assert elsewhere == []
 
 
+def test_the_code_of_river_on_the_page_for_its_users_runs():
+    page = (ROOT / "docs" / "coming-from" / "river.md").read_text()
+    code = re.search(r"```text\n(from river .*?)```", page, re.DOTALL)[1]
+    rng = np.random.default_rng(0)
+    made = {"rows": [({"a": a, "b": b}, 2 * a) for a, b in rng.normal(size=(200, 2))]}
+    exec(compile(code, "river.md", "exec"), made)
+    assert 0 < made["error"].get() < 4.0
+    assert len(made["hedge"]["EWARegressor"].weights) == 2
+
+
 # MLflow.
 
 
