@@ -31,6 +31,7 @@ from skensemble._compat import CallbackSupport, check_sample_weight, take_rows, 
 from skensemble._composition import NamedParts, pairs
 from skensemble._feedback import (
     Outcomes,
+    best_so_far,
     certainty_after,
     figures_after,
     recorded_trades,
@@ -639,8 +640,10 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         index = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(X.shape[0])
         return self._explained(self._ask_models(X), self._memberships(X, regimes), X, index)
 
-    def _explained(self, said: Array, memberships: Array, features: Any, index: pd.Index[Any]) -> Explanation:
-        """What predictions are made of, once the models have been asked."""
+    def _explained(
+        self, said: Array, memberships: Array, features: Any, index: pd.Index[Any], best: Array | None = None
+    ) -> Explanation:
+        """What predictions are made of, once the models have been asked; who is best the ledger knows, if not given."""
         # One combiner for all of it: another thread may put its successor in place meanwhile.
         combiner, calibration = self.combiner_, self.calibration_
         combined = _calibrated(combiner.combine(said, memberships, features=features), calibration)
@@ -656,6 +659,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             weights=weights,
             contributions=contributions,
             baseline=combined - contributions.sum(axis=1),
+            best_so_far=best_so_far(self.ledger_, said) if best is None else best,
             regimes=self.regimes_,
             memberships=memberships,
             agreement=agreement(said, weights, combined),
@@ -784,9 +788,8 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
 
         The record starts with the out-of-fold rows of `fit` and goes on with every `partial_update`. The ensemble's
         figures are those of what it said, or would have said, before each outcome was known; "best so far" is the
-        single model with the lowest loss until then, "equal weights" the plain mean, both of the models at work. Where
-        outcomes of later updates come late, "until then" is until they came, which flatters "best so far": it knows
-        more than anybody did at the prediction. `walk_forward` does not have this fault.
+        single model with the lowest loss until then, "equal weights" the plain mean, both of the models at work. What
+        came back as ``predictions=`` is judged as it was said then, late as its outcome may be.
 
         Parameters
         ----------

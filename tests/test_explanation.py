@@ -199,6 +199,7 @@ def record(**fields):
         "weights": np.array([[0.75, 0.25]]),
         "contributions": np.array([[[1.5], [1.0]]]),
         "baseline": np.zeros((1, 1)),
+        "best_so_far": np.array([[2.0]]),
         "regimes": ("calm",),
         "memberships": np.ones((1, 1)),
         "agreement": np.array([1.0]),
