@@ -358,6 +358,8 @@ def test_what_only_some_pieces_know_is_laid_out_in_the_others(data):
     assert both.classes == ("buy", "hold", "sell")
     np.testing.assert_array_equal(both.combined[:4, [0, 2]], two.combined)
     assert (both.combined[:4, 1] == 0).all()
+    np.testing.assert_array_equal(both.best_so_far[:4, [0, 2]], two.best_so_far)
+    assert (both.best_so_far[:4, 1] == 0).all()
     np.testing.assert_array_equal(both.member_predictions[:4, 0][:, [0, 2]], two.member_predictions[:, 1])
     assert both.asleep.tolist() == [[False, True, True]] * 4 + [[False, True, False]] * 3
     # The weight of a model that is not named any more is the others'.
