@@ -13,10 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from skensemble._base import COMBINERS, RegimeAwareEnsemble
+from skensemble._base import RegimeAwareEnsemble
 from skensemble._certainty import probable
 from skensemble._checks import LookAheadWarning, check_number, shown
 from skensemble._feedback import Outcomes
+from skensemble._parameters import COMBINERS
 from skensemble.combiners import Combiner, default_loss
 from skensemble.evaluation import Change, change_interval
 from skensemble.explanation import Explanation, joined
