@@ -189,6 +189,7 @@ class EnsembleParameters(CallbackSupport, NamedParts):
                 f"combiner of {type(self).__name__} must be one of {', '.join(map(repr, COMBINERS))} or a combiner "
                 f"such as WeightedVoting(); got {shown(combiner)}."
             )
+        combiner.check_parameters()
         return combiner
 
     # Parts by name.
