@@ -228,16 +228,13 @@ def _row_learned(state: BernsteinState, regrets: Floats, awake: Floats, weights:
         return state
     safe = _divisor(larger, scale)
     step = regrets / safe
-    evidence = evidence * (root / safe)
-    evidence += step
-    evidence -= step * step
+    evidence = evidence * (root / safe) + step - step * step
     return _judged(specialists, larger, evidence, safe / scale)
 
 
 def _judged(specialists: Specialists, root: Floats, evidence: Floats, size: Floats) -> BernsteinState:
     """Return the state with the trust that follows from evidence and √V, with ``size`` for √V over the largest."""
-    logits = evidence + specialists.log_prior
-    logits -= np.log(size)
+    logits = evidence + specialists.log_prior - np.log(size)
     if np.count_nonzero(root) == root.size:
         return BernsteinState(specialists, root, evidence, trust_of(logits), np.empty(0))
     fresh = root == 0.0

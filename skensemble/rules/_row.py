@@ -125,8 +125,7 @@ def updated(
     if weights[heaviest] == 0.0:
         return state
     lead = losses - losses[heaviest]
-    regrets = weights.dot(lead) - lead
-    regrets *= awake
+    regrets = (weights.dot(lead) - lead) * awake
     if scale != 1.0:
         regrets *= scale
     return learn(state, regrets, awake, weights)
