@@ -737,7 +737,7 @@ def test_pruning_lets_go_of_ensembles_that_nobody_needs(begin):
         for i in range(4 * version, 4 * version + 4):
             live.feedback(f"row {i}", y=YS[i])
         live.adopt(regressor(seed=version), at=at(4 * version + 3.5))
-    assert sorted(live._versions) == [4, 5]
+    assert sorted(live._state.versions) == [4, 5]
     state = learned(live.ensemble)
     live.prune(before=at(15))
     assert live._journal._do("SELECT version FROM versions").fetchall() == [(3,), (4,), (5,)]
@@ -832,7 +832,7 @@ def test_threads_predict_and_feed_back_and_nothing_is_lost_or_counted_twice(begi
     health = live.health()
     assert (health.n_predictions, health.n_outcomes, health.n_pending) == (200, 200, 0)
     order = [(f"{t} {c}", float(c), at(c * n_threads + t)) for t in range(n_threads) for c in range(n_calls)]
-    expected = plainly(live._fitted(1), [(live.said(name), y, time) for name, y, time in order])
+    expected = plainly(live._state.fitted(1), [(live.said(name), y, time) for name, y, time in order])
     same_state(live.ensemble, expected)
 
 

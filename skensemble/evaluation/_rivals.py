@@ -26,8 +26,9 @@ from skensemble._carry import resting_models
 from skensemble._compat import take_rows
 from skensemble._feedback import Outcomes
 from skensemble._inputs import labels_of_groups, tells_time
+from skensemble._members import weight_params
 from skensemble._progress import Progress
-from skensemble._training import outputs, shared_training, weight_params
+from skensemble._training import outputs, shared_training
 from skensemble.combiners import default_loss
 from skensemble.evaluation._ensembles import ensemble_in, front_of
 from skensemble.evaluation._schedule import Period, Schedule
