@@ -66,7 +66,7 @@ from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedC
 from skensemble.compiled import CompiledEnsemble, kept_rows
 from skensemble.explanation import Explanation, agreement, spread
 from skensemble.intervals import AdaptiveConfidence, ProbabilityCalibration, read_coverages
-from skensemble.models import column_spread, few_numbers, mean_importances
+from skensemble.models import column_spread, few_as_in_fit, few_numbers, mean_importances
 from skensemble.performance import Ledger
 from skensemble.regimes import (
     detect,
@@ -911,6 +911,8 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         return X, *self._encoded(y)
 
     def _validated_rows(self, X: Any) -> Any:
+        if hasattr(self, "combiner_") and few_as_in_fit(self, X) is not None:
+            return X
         check_is_fitted(self, "combiner_")
         if hasattr(X, "columns"):
             check_columns(self, X, reset=False)

@@ -42,6 +42,7 @@ LAYERS = {
         "_scorer",
         "_softmax",
         "_texts",
+        "_trees",
         "datasets",
         "losses",
         "regimes",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skensemble.compiled._trees import PackedTrees, TreeModel, readings
+from skensemble._trees import PackedTrees, TreeModel, readings
 
 __all__ = ["NumbaTrees"]
 

@@ -204,18 +204,17 @@ class PackedTrees:
         right = np.concatenate([_moved(tree.right, by) for tree, by in zip(trees, offsets, strict=False)])
         feature = np.concatenate([tree.feature + by for tree, by in zip(trees, shifted, strict=True)])
         order, depths = _by_level(left, right, offsets[:-1])
-        place = np.empty(len(order), dtype=np.int64)
-        place[order] = np.arange(len(order))
         leaf = left[order] == _NO_CHILD
         # A leaf is its own left child, and every value is at most infinity: who has arrived stays.
         self._nodes = np.empty(len(order), dtype=_NODE)
         self._nodes["threshold"] = np.where(leaf, np.inf, np.concatenate([tree.threshold for tree in trees])[order])
-        self._nodes["left"] = np.where(leaf, np.arange(len(order)), place[left[order]])
+        # Behind the roots stand the pairs of children, in the order of their parents.
+        self._nodes["left"] = np.where(leaf, np.arange(len(order)), len(trees) - 2 + 2 * np.cumsum(~leaf))
         self._nodes["feature"] = np.where(leaf, 0, feature[order])
         self._nan_right = ~(np.concatenate([tree.nan_left for tree in trees])[order] | leaf)
         # The deepest first, so that those still on their way are always the first ones.
         deepest = np.argsort(-depths, kind="stable")
-        self._roots = place[offsets[:-1]][deepest]
+        self._roots = deepest
         self._back = np.argsort(deepest)
         self._on_their_way = [int((depths > level).sum()) for level in range(int(depths.max(initial=0)))]
         self._number, self._tables = _leaf_numbers(models, order)
@@ -308,15 +307,15 @@ def readings(X: Array) -> Array:
     return np.concatenate([X, single, stored], axis=1)
 
 
-def _moved(children: NDArray[Any], by: int) -> NDArray[np.int64]:
-    return np.where(children == _NO_CHILD, _NO_CHILD, children.astype(np.int64) + by)
+def _moved(children: NDArray[Any], by: int) -> NDArray[np.int32]:
+    return np.where(children == _NO_CHILD, _NO_CHILD, children + by).astype(np.int32)
 
 
 def _by_level(
-    left: NDArray[np.int64], right: NDArray[np.int64], roots: NDArray[np.int64]
+    left: NDArray[np.int32], right: NDArray[np.int32], roots: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the nodes level by level, siblings side by side, and the depth of each tree."""
-    levels, owner = [roots], np.arange(len(roots))
+    levels, owner = [roots.astype(np.int32)], np.arange(len(roots))
     depths = np.zeros(len(roots), dtype=np.int64)
     while True:
         splits = left[levels[-1]] != _NO_CHILD
