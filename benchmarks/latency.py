@@ -10,6 +10,8 @@ import gc
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from time import perf_counter
 from typing import Any
 
@@ -31,6 +33,8 @@ NUMBA, ONNX = "compiled predict, numba", "compiled predict, onnx"
 EXPLAIN, QUICK_EXPLAIN, UPDATE = "explain", "compiled explain, packed", "partial_update"
 # What the library promises: ours, the rival, and how many times as fast at least.
 FASTER = ((ORDINARY, VOTING, 8.0), (PACKED, VOTING, 60.0), (NUMBA, VOTING, 60.0), (ONNX, VOTING, 120.0))
+ONE_THREAD, OWN_THREADS = "one thread", "threads as they come"
+FIRST = "first row"
 
 
 @dataclass(frozen=True)
@@ -38,15 +42,17 @@ class Plan:
     """How much is measured."""
 
     trained: int
+    fewer_trained: int
     trees: int
     rounds: int
+    fewer_rounds: int
     rows: int
     batch: int
     batch_rounds: int
 
 
-FULL = Plan(trained=5_000, trees=200, rounds=30, rows=20, batch=100_000, batch_rounds=7)
-QUICK = Plan(trained=200, trees=5, rounds=2, rows=3, batch=300, batch_rounds=1)
+FULL = Plan(5_000, 1_000, trees=200, rounds=30, fewer_rounds=6, rows=20, batch=100_000, batch_rounds=7)
+QUICK = Plan(200, 100, trees=5, rounds=2, fewer_rounds=1, rows=3, batch=300, batch_rounds=1)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -54,30 +60,57 @@ def main(argv: Sequence[str]) -> None:
     chosen = parser("latency", __doc__).parse_args(argv)
     plan = QUICK if chosen.quick else FULL
     made = configuration("latency", argv, ("numpy", "scikit-learn", "xgboost", "lightgbm", "numba", "onnxruntime"))
-    X, y = table("regressor", plan.trained)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # LightGBM asks for the names that it gave itself
-        voting = VotingRegressor(members(plan.trees)).fit(X, y)
-        ensemble = RegimeAwareEnsembleRegressor(members(plan.trees), combiner="dynamic", cv=2, random_state=0).fit(X, y)
-        measured = pd.DataFrame([*_one_row(plan, voting, ensemble), *_many_rows(plan, ensemble)])
-    show(f"one row of {X.shape[1]} columns, milliseconds", _times(measured[measured["what"] == "one row"]))
+        voting, ensemble = _fitted(plan.trained, plan.trees, ONE_THREAD)
+        measured = pd.DataFrame(
+            [
+                *_one_row("one row", plan, plan.rounds, voting, ensemble),
+                *_many_rows(plan, ensemble),
+                *_other_settings(plan),
+            ]
+        )
+    n_columns = table("regressor", 1)[0].shape[1]
+    show(f"one row of {n_columns} columns, milliseconds", _times(measured[measured["what"] == "one row"]))
     show(f"{plan.batch:,} rows, milliseconds", _times(measured[measured["what"] == "many rows"]))
+    show("one row, other settings: milliseconds, and how many times as fast", _settings(measured, plan))
     show("targets, and found (medians of ratios of the same round)", _targets(measured))
     save(measured, made, chosen.save)
 
 
-def members(trees: int) -> list[tuple[str, Any]]:
-    """List models as most users write them: the libraries' own classes with their defaults, on one thread."""
+def members(trees: int, threads: str = ONE_THREAD) -> list[tuple[str, Any]]:
+    """List models as most users write them: the libraries' own classes with their defaults, on one thread or on many.
+
+    XGBoost and LightGBM take all cores unless they are told otherwise; forests take them where they are told so.
+    """
+    boosted, forest = ({"n_jobs": 1}, {"n_jobs": 1}) if threads == ONE_THREAD else ({}, {"n_jobs": -1})
     return [
-        ("xgboost", XGBRegressor(n_estimators=trees, n_jobs=1, random_state=0)),
-        ("lightgbm", LGBMRegressor(n_estimators=trees, n_jobs=1, verbosity=-1, random_state=0)),
-        ("random_forest", RandomForestRegressor(trees, n_jobs=1, random_state=0)),
+        ("xgboost", XGBRegressor(n_estimators=trees, random_state=0, **boosted)),
+        ("lightgbm", LGBMRegressor(n_estimators=trees, verbosity=-1, random_state=0, **boosted)),
+        ("random_forest", RandomForestRegressor(trees, random_state=0, **forest)),
         ("ridge", Ridge()),
     ]
 
 
-def _one_row(plan: Plan, voting: Any, ensemble: Any) -> Iterator[dict[str, Any]]:
-    X, y = table("regressor", plan.rounds * plan.rows, seed=1)
+def _fitted(trained: int, trees: int, threads: str) -> tuple[Any, Any]:
+    X, y = table("regressor", trained)
+    ours = RegimeAwareEnsembleRegressor(members(trees, threads), combiner="dynamic", cv=2, random_state=0)
+    return VotingRegressor(members(trees, threads)).fit(X, y), ours.fit(X, y)
+
+
+def _other_settings(plan: Plan) -> Iterator[dict[str, Any]]:
+    settings = list(product((plan.trained, plan.fewer_trained), (ONE_THREAD, OWN_THREADS)))[1:]
+    for trained, threads in settings:
+        voting, ensemble = _fitted(trained, plan.trees, threads)
+        what = f"{trained:,} rows of training, {threads}"
+        yield from _one_row(what, plan, plan.fewer_rounds, voting, ensemble, (VOTING, ORDINARY, PACKED, NUMBA, ONNX))
+
+
+def _one_row(
+    what: str, plan: Plan, rounds: int, voting: Any, ensemble: Any, names: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
+    X, y = table("regressor", rounds * plan.rows, seed=1)
+    yield {"what": FIRST, "contender": what, "round": 0, "value": _seconds(lambda: ensemble.predict(X[:1]))}
     packed, numba, onnx = (ensemble.compile(engine=engine) for engine in ("packed", "numba", "onnx"))
     calls: dict[str, Callable[[slice], Any]] = {
         VOTING: lambda row: voting.predict(X[row]),
@@ -90,17 +123,22 @@ def _one_row(plan: Plan, voting: Any, ensemble: Any) -> Iterator[dict[str, Any]]
         QUICK_EXPLAIN: lambda row: packed.explain(X[row]),
         UPDATE: lambda row: ensemble.partial_update(X[row], y[row]),
     }
-    names = list(calls)
+    names = names or list(calls)
     gc.collect()
     gc.disable()  # or one of them pays for what another left behind
-    for number in range(plan.rounds):
-        for name in names[number % len(names) :] + names[: number % len(names)]:
+    for number in range(rounds):
+        first = number % len(names)
+        for name in [*names[first:], *names[:first]]:
             for at in range(number * plan.rows, (number + 1) * plan.rows):
-                start = perf_counter()
-                calls[name](slice(at, at + 1))
-                seconds = perf_counter() - start
-                yield {"what": "one row", "contender": name, "round": number, "value": seconds}
+                seconds = _seconds(partial(calls[name], slice(at, at + 1)))
+                yield {"what": what, "contender": name, "round": number, "value": seconds}
     gc.enable()
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    start = perf_counter()
+    call()
+    return perf_counter() - start
 
 
 def _many_rows(plan: Plan, ensemble: Any) -> Iterator[dict[str, Any]]:
@@ -111,6 +149,23 @@ def _many_rows(plan: Plan, ensemble: Any) -> Iterator[dict[str, Any]]:
     }
     for number, name, seconds, _ in in_turns(calls, plan.batch_rounds):
         yield {"what": "many rows", "contender": name, "round": number, "value": seconds}
+
+
+def _settings(measured: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """How often each fits into the time of the rival, and how long the very first row takes."""
+    firsts = measured[measured["what"] == FIRST].set_index("contender")["value"]
+    lines = []
+    for what in firsts.index:
+        rounds = _by_round(measured[measured["what"] == what])
+        lines.append(
+            {
+                "members": f"{plan.trained:,} rows of training, {ONE_THREAD}" if what == "one row" else what,
+                VOTING: f"{1e3 * rounds[VOTING].median():.2f}",
+                **{ours: f"{(rounds[VOTING] / rounds[ours]).median():.0f}" for ours, _, _ in FASTER},
+                "first predict": f"{1e3 * firsts[what]:.1f}",
+            }
+        )
+    return pd.DataFrame(lines)
 
 
 def _by_round(measured: pd.DataFrame) -> pd.DataFrame:
