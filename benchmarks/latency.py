@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -34,7 +34,7 @@ EXPLAIN, QUICK_EXPLAIN, UPDATE = "explain", "compiled explain, packed", "partial
 # What the library promises: ours, the rival, and how many times as fast at least.
 FASTER = ((ORDINARY, VOTING, 8.0), (PACKED, VOTING, 60.0), (NUMBA, VOTING, 60.0), (ONNX, VOTING, 120.0))
 ONE_THREAD, OWN_THREADS = "one thread", "threads as they come"
-FIRST = "first row"
+ONE_ROW, FIRST = "one row", "first row"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Plan:
     batch_rounds: int
 
 
-FULL = Plan(5_000, 1_000, trees=200, rounds=30, fewer_rounds=6, rows=20, batch=100_000, batch_rounds=7)
+FULL = Plan(5_000, 1_000, trees=200, rounds=30, fewer_rounds=6, rows=20, batch=100_000, batch_rounds=5)
 QUICK = Plan(200, 100, trees=5, rounds=2, fewer_rounds=1, rows=3, batch=300, batch_rounds=1)
 
 
@@ -62,75 +62,78 @@ def main(argv: Sequence[str]) -> None:
     made = configuration("latency", argv, ("numpy", "scikit-learn", "xgboost", "lightgbm", "numba", "onnxruntime"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # LightGBM asks for the names that it gave itself
-        voting, ensemble = _fitted(plan.trained, plan.trees, ONE_THREAD)
-        measured = pd.DataFrame(
-            [
-                *_one_row("one row", plan, plan.rounds, voting, ensemble),
-                *_many_rows(plan, ensemble),
-                *_other_settings(plan),
-            ]
-        )
+        measured = pd.DataFrame([*_trained(plan, plan.trained), *_trained(plan, plan.fewer_trained)])
     n_columns = table("regressor", 1)[0].shape[1]
-    show(f"one row of {n_columns} columns, milliseconds", _times(measured[measured["what"] == "one row"]))
+    show(f"one row of {n_columns} columns, milliseconds", _times(measured[measured["what"] == ONE_ROW]))
     show(f"{plan.batch:,} rows, milliseconds", _times(measured[measured["what"] == "many rows"]))
-    show("one row, other settings: milliseconds, and how many times as fast", _settings(measured, plan))
+    show("one row by rows of training and threads: milliseconds, and how many times as fast", _settings(measured))
     show("targets, and found (medians of ratios of the same round)", _targets(measured))
     save(measured, made, chosen.save)
 
 
-def members(trees: int, threads: str = ONE_THREAD) -> list[tuple[str, Any]]:
-    """List models as most users write them: the libraries' own classes with their defaults, on one thread or on many.
-
-    XGBoost and LightGBM take all cores unless they are told otherwise; forests take them where they are told so.
-    """
-    boosted, forest = ({"n_jobs": 1}, {"n_jobs": 1}) if threads == ONE_THREAD else ({}, {"n_jobs": -1})
+def members(trees: int) -> list[tuple[str, Any]]:
+    """List models as most users write them: the libraries' own classes with their defaults, on one thread."""
     return [
-        ("xgboost", XGBRegressor(n_estimators=trees, random_state=0, **boosted)),
-        ("lightgbm", LGBMRegressor(n_estimators=trees, verbosity=-1, random_state=0, **boosted)),
-        ("random_forest", RandomForestRegressor(trees, random_state=0, **forest)),
+        ("xgboost", XGBRegressor(n_estimators=trees, n_jobs=1, random_state=0)),
+        ("lightgbm", LGBMRegressor(n_estimators=trees, n_jobs=1, verbosity=-1, random_state=0)),
+        ("random_forest", RandomForestRegressor(trees, n_jobs=1, random_state=0)),
         ("ridge", Ridge()),
     ]
 
 
-def _fitted(trained: int, trees: int, threads: str) -> tuple[Any, Any]:
+def _take_threads(models: Sequence[Any]) -> None:
+    """Let fitted models answer on all cores: boosted ones do by default, forests where users write ``n_jobs=-1``."""
+    boosted, lightgbm, forest, _ = models
+    boosted.set_params(n_jobs=None).get_booster().set_param({"nthread": 0})
+    lightgbm.set_params(n_jobs=None)
+    forest.set_params(n_jobs=-1)
+
+
+def _trained(plan: Plan, trained: int) -> Iterator[dict[str, Any]]:
+    """All that is measured of models of one size: on one thread, then on all that the libraries take."""
     X, y = table("regressor", trained)
-    ours = RegimeAwareEnsembleRegressor(members(trees, threads), combiner="dynamic", cv=2, random_state=0)
-    return VotingRegressor(members(trees, threads)).fit(X, y), ours.fit(X, y)
+    voting = VotingRegressor(members(plan.trees)).fit(X, y)
+    ensemble = RegimeAwareEnsembleRegressor(members(plan.trees), combiner="dynamic", cv=2, random_state=0).fit(X, y)
+    first = _seconds(lambda: ensemble.predict(X[:1]))
+    yield {"what": FIRST, "contender": f"{trained:,} rows", "round": 0, "value": first}
+    calls = _calls(voting, ensemble)
+    rivals = {name: calls[name] for name in (VOTING, *(ours for ours, _, _ in FASTER))}
+    if trained == plan.trained:
+        yield from _one_row(ONE_ROW, plan, plan.rounds, calls)
+        yield from _many_rows(plan, ensemble)
+    else:
+        yield from _one_row(f"{trained:,} rows, {ONE_THREAD}", plan, plan.fewer_rounds, rivals)
+    for models in (voting.estimators_, ensemble.estimators_):
+        _take_threads(models)
+    yield from _one_row(f"{trained:,} rows, {OWN_THREADS}", plan, plan.fewer_rounds, rivals)
 
 
-def _other_settings(plan: Plan) -> Iterator[dict[str, Any]]:
-    settings = list(product((plan.trained, plan.fewer_trained), (ONE_THREAD, OWN_THREADS)))[1:]
-    for trained, threads in settings:
-        voting, ensemble = _fitted(trained, plan.trees, threads)
-        what = f"{trained:,} rows of training, {threads}"
-        yield from _one_row(what, plan, plan.fewer_rounds, voting, ensemble, (VOTING, ORDINARY, PACKED, NUMBA, ONNX))
+def _calls(voting: Any, ensemble: Any) -> dict[str, Callable[[Any, Any], Any]]:
+    packed, numba, onnx = (ensemble.compile(engine=engine) for engine in ("packed", "numba", "onnx"))
+    return {
+        VOTING: lambda X, _: voting.predict(X),
+        ALONE: lambda X, _: [model.predict(X) for model in ensemble.estimators_],
+        ORDINARY: lambda X, _: ensemble.predict(X),
+        PACKED: lambda X, _: packed.predict(X),
+        NUMBA: lambda X, _: numba.predict(X),
+        ONNX: lambda X, _: onnx.predict(X),
+        EXPLAIN: lambda X, _: ensemble.explain(X),
+        QUICK_EXPLAIN: lambda X, _: packed.explain(X),
+        UPDATE: ensemble.partial_update,
+    }
 
 
 def _one_row(
-    what: str, plan: Plan, rounds: int, voting: Any, ensemble: Any, names: Sequence[str] = ()
+    what: str, plan: Plan, rounds: int, calls: Mapping[str, Callable[[Any, Any], Any]]
 ) -> Iterator[dict[str, Any]]:
     X, y = table("regressor", rounds * plan.rows, seed=1)
-    yield {"what": FIRST, "contender": what, "round": 0, "value": _seconds(lambda: ensemble.predict(X[:1]))}
-    packed, numba, onnx = (ensemble.compile(engine=engine) for engine in ("packed", "numba", "onnx"))
-    calls: dict[str, Callable[[slice], Any]] = {
-        VOTING: lambda row: voting.predict(X[row]),
-        ALONE: lambda row: [model.predict(X[row]) for model in ensemble.estimators_],
-        ORDINARY: lambda row: ensemble.predict(X[row]),
-        PACKED: lambda row: packed.predict(X[row]),
-        NUMBA: lambda row: numba.predict(X[row]),
-        ONNX: lambda row: onnx.predict(X[row]),
-        EXPLAIN: lambda row: ensemble.explain(X[row]),
-        QUICK_EXPLAIN: lambda row: packed.explain(X[row]),
-        UPDATE: lambda row: ensemble.partial_update(X[row], y[row]),
-    }
-    names = names or list(calls)
+    names = list(calls)
     gc.collect()
     gc.disable()  # or one of them pays for what another left behind
     for number in range(rounds):
-        first = number % len(names)
-        for name in [*names[first:], *names[:first]]:
+        for name in names[number % len(names) :] + names[: number % len(names)]:
             for at in range(number * plan.rows, (number + 1) * plan.rows):
-                seconds = _seconds(partial(calls[name], slice(at, at + 1)))
+                seconds = _seconds(partial(calls[name], X[at : at + 1], y[at : at + 1]))
                 yield {"what": what, "contender": name, "round": number, "value": seconds}
     gc.enable()
 
@@ -151,18 +154,19 @@ def _many_rows(plan: Plan, ensemble: Any) -> Iterator[dict[str, Any]]:
         yield {"what": "many rows", "contender": name, "round": number, "value": seconds}
 
 
-def _settings(measured: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+def _settings(measured: pd.DataFrame) -> pd.DataFrame:
     """How often each fits into the time of the rival, and how long the very first row takes."""
     firsts = measured[measured["what"] == FIRST].set_index("contender")["value"]
     lines = []
-    for what in firsts.index:
-        rounds = _by_round(measured[measured["what"] == what])
+    for size, threads in product(firsts.index, (ONE_THREAD, OWN_THREADS)):
+        main = (size, threads) == (firsts.index[0], ONE_THREAD)
+        rounds = _by_round(measured[measured["what"] == (ONE_ROW if main else f"{size}, {threads}")])
         lines.append(
             {
-                "members": f"{plan.trained:,} rows of training, {ONE_THREAD}" if what == "one row" else what,
+                "members": f"{size}, {threads}",
                 VOTING: f"{1e3 * rounds[VOTING].median():.2f}",
                 **{ours: f"{(rounds[VOTING] / rounds[ours]).median():.0f}" for ours, _, _ in FASTER},
-                "first predict": f"{1e3 * firsts[what]:.1f}",
+                "first predict": f"{1e3 * firsts[size]:.1f}",
             }
         )
     return pd.DataFrame(lines)
@@ -191,7 +195,7 @@ def _times(measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def _targets(measured: pd.DataFrame) -> pd.DataFrame:
-    one, many = (_by_round(measured[measured["what"] == what]) for what in ("one row", "many rows"))
+    one, many = (_by_round(measured[measured["what"] == what]) for what in (ONE_ROW, "many rows"))
     lines = [
         {
             "what": ours,
