@@ -12,6 +12,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone, is_classifier
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import Ridge
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import skensemble.models._forests as module
 from skensemble import RegimeAwareEnsembleRegressor
@@ -150,6 +151,22 @@ def test_boosted_rows_have_the_bits_of_many(options, framed):
     many = model.predict(rows)
     few = [quick_answer(model, few_numbers(rows[at : at + 1])) for at in range(N)]
     assert_array_equal(np.concatenate(few), many)
+
+
+def test_no_thread_is_woken_for_a_boosted_row(monkeypatch):
+    seen, own = [], xgboost.Booster.inplace_predict
+
+    def watched(*given, **named):
+        seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp")
+        return own(*given, **named)
+
+    monkeypatch.setattr(xgboost.Booster, "inplace_predict", watched)
+    model = xgboost.XGBRegressor(n_estimators=2).fit(X, Y)
+    with threadpool_limits(2, user_api="openmp"):
+        before = threadpool_info()
+        quick_answer(model, X[:1])
+        assert set(seen) == {1}
+        assert threadpool_info() == before
 
 
 @pytest.mark.filterwarnings("ignore:.*gblinear.*")

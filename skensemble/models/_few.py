@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomFo
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
 
 from skensemble.models._base import NamedModel
+from skensemble.models._boosting import openmp_threads
 from skensemble.models._forests import mean_of_trees
 from skensemble.models._users import LabelEncodedClassifier
 
@@ -179,7 +181,9 @@ def _xgboost_answer(model: Any, values: NDArray[np.float64]) -> Any:
     if "c" in (booster.feature_types or ()):
         return None
     rounds = (0, getattr(model, "best_iteration", -1) + 1)
-    return booster.inplace_predict(values, iteration_range=rounds, missing=model.missing, validate_features=False)
+    # Where all cores are busy, a thread that is woken to share one row comes late by thousands of rows.
+    with nullcontext() if model.n_jobs == 1 else openmp_threads("xgboost").limit(limits=1):
+        return booster.inplace_predict(values, iteration_range=rounds, missing=model.missing, validate_features=False)
 
 
 _BOOSTED: dict[str, Callable[[Any, NDArray[np.float64]], Any]] = {
