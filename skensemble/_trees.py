@@ -202,7 +202,9 @@ class PackedTrees:
         shifted = [READINGS.index(model.reading) * n_features for model in models for _ in model.trees]
         left = np.concatenate([_moved(tree.left, by) for tree, by in zip(trees, offsets, strict=False)])
         right = np.concatenate([_moved(tree.right, by) for tree, by in zip(trees, offsets, strict=False)])
-        feature = np.concatenate([(tree.feature + by).astype(np.int32) for tree, by in zip(trees, shifted, strict=True)])
+        feature = np.concatenate(
+            [(tree.feature + by).astype(np.int32) for tree, by in zip(trees, shifted, strict=True)]
+        )
         order, depths = _by_level(left, right, offsets[:-1])
         leaf = left[order] == _NO_CHILD
         # A leaf is its own left child, and every value is at most infinity: who has arrived stays.

@@ -4,6 +4,7 @@ import gc
 import pickle
 import threading
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +17,14 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import skensemble.models._forests as module
 from skensemble import RegimeAwareEnsembleRegressor
-from skensemble.models import BootstrapForestClassifier, BootstrapForestRegressor, few_numbers, quick_answer
+from skensemble._training import outputs
+from skensemble.models import (
+    BootstrapForestClassifier,
+    BootstrapForestRegressor,
+    few_numbers,
+    label_encoded,
+    quick_answer,
+)
 from skensemble.models._forests import mean_of_trees
 
 N, N_TREES = 150, 3 * module.TREES_PER_ROW
@@ -133,6 +141,7 @@ BOOSTED = [
     {"booster": "dart", "rate_drop": 0.5},
     {"num_parallel_tree": 3, "subsample": 0.5},
     {"early_stopping_rounds": 1, "learning_rate": 1.0},
+    {"booster": "gblinear"},
 ]
 
 
@@ -169,10 +178,36 @@ def test_no_thread_is_woken_for_a_boosted_row(monkeypatch):
         assert threadpool_info() == before
 
 
-@pytest.mark.filterwarnings("ignore:.*gblinear.*")
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize(
+    "model",
+    [
+        lightgbm.LGBMClassifier(n_estimators=12, verbosity=-1),
+        xgboost.XGBClassifier(n_estimators=12),
+        xgboost.XGBClassifier(n_estimators=12, objective="multi:softmax"),
+    ],
+    ids=["lightgbm", "xgboost", "softmax"],
+)
+def test_boosted_classes_have_the_bits_of_many(model, n_classes):
+    classes = np.arange(n_classes)
+    y = np.digitize(Y, [-0.5, 0.5][: n_classes - 1])
+    if n_classes == 2 and model.get_params().get("objective") == "multi:softmax":
+        model = clone(model).set_params(num_class=2)
+    model = label_encoded(clone(model)).fit(X, y)
+    many = outputs(model, X, classes)
+    few = np.concatenate([outputs(model, row, classes, numbers=few_numbers(row)) for row in X[:, None]])
+    assert_array_equal(few, many)
+    assert quick_answer(model, X[:1]) is not None
+
+
+def test_lightgbm_that_gives_no_whole_probabilities_takes_the_long_way():
+    own = lightgbm.LGBMClassifier(objective=lambda y, said: (said - y, np.ones_like(y)), n_estimators=2, verbosity=-1)
+    hasty = lightgbm.LGBMClassifier(n_estimators=2, verbosity=-1, pred_early_stop=True)
+    for model in (own, hasty):
+        assert quick_answer(model.fit(X, Y > 0), X[:1]) is None
+
+
 def test_what_boosted_trees_read_otherwise_takes_the_long_way():
-    lines = xgboost.XGBRegressor(booster="gblinear").fit(X, Y)
-    assert quick_answer(lines, X[:1]) is None
     frame = pd.DataFrame(X, columns=list("abc")).assign(c=pd.Categorical(np.arange(N) % 3))
     kinds = xgboost.XGBRegressor(n_estimators=2, enable_categorical=True).fit(frame, Y)
     assert quick_answer(kinds, X[:1]) is None

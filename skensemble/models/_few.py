@@ -168,25 +168,32 @@ def quick_answer(model: Any, values: NDArray[np.float64]) -> NDArray[np.float64]
 
 
 def _lightgbm_answer(model: Any, values: NDArray[np.float64]) -> Any:
-    # One that learned categories refuses numbers in their place.
     booster = model.booster_
-    return None if booster.pandas_categorical else booster.predict(values, num_threads=1)
+    # One that learned categories refuses numbers in their place.
+    if booster.pandas_categorical:
+        return None
+    said = booster.predict(values, num_threads=1)
+    if not hasattr(model, "predict_proba"):
+        return said
+    # Where the objective is the user's own, what comes out are no probabilities; they may be cut short, too.
+    if callable(model.objective_) or getattr(model, "pred_early_stop", False):
+        return None
+    return said if said.ndim == 2 else np.column_stack([1.0 - said, said])
 
 
 def _xgboost_answer(model: Any, values: NDArray[np.float64]) -> Any:
     # Whole numbers of a frame go straight to single precision, and larger ones would be rounded twice here.
-    if model.booster == "gblinear" or (np.abs(values) > LARGEST_EXACT).any():
+    if "c" in (model.get_booster().feature_types or ()) or (np.abs(values) > LARGEST_EXACT).any():
         return None
-    booster = model.get_booster()
-    if "c" in (booster.feature_types or ()):
-        return None
-    rounds = (0, getattr(model, "best_iteration", -1) + 1)
+    ask = model.predict_proba if hasattr(model, "predict_proba") else model.predict
     # Where all cores are busy, a thread that is woken to share one row comes late by thousands of rows.
     with nullcontext() if model.n_jobs == 1 else openmp_threads("xgboost").limit(limits=1):
-        return booster.inplace_predict(values, iteration_range=rounds, missing=model.missing, validate_features=False)
+        return ask(values, validate_features=False)
 
 
 _BOOSTED: dict[str, Callable[[Any, NDArray[np.float64]], Any]] = {
+    "lightgbm.LGBMClassifier": _lightgbm_answer,
     "lightgbm.LGBMRegressor": _lightgbm_answer,
+    "xgboost.XGBClassifier": _xgboost_answer,
     "xgboost.XGBRegressor": _xgboost_answer,
 }
