@@ -14,7 +14,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
 from skensemble._checks import check_number, check_part, shown
-from skensemble._training import outputs, seeded, weight_params
+from skensemble._members import seeded, weight_params
+from skensemble._training import outputs
 from skensemble.combiners import default_loss
 from skensemble.evaluation._comparison import Change
 from skensemble.evaluation._ensembles import ensemble_in, front_of
