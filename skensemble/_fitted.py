@@ -24,7 +24,7 @@ from skensemble.combiners import Combiner
 from skensemble.compiled import CompiledEnsemble
 from skensemble.explanation import Explanation, agreement, spread
 from skensemble.intervals import AdaptiveConfidence, ProbabilityCalibration
-from skensemble.models import mean_importances
+from skensemble.models import few_as_in_fit, mean_importances
 from skensemble.performance import Ledger
 from skensemble.regimes import detect, encode_memberships
 
@@ -312,6 +312,8 @@ class FittedEnsemble(EnsembleParameters):
         return combined, spread(said, combiner.weights(said, memberships), combined), memberships
 
     def _validated_rows(self, X: Any) -> Any:
+        if hasattr(self, "combiner_") and few_as_in_fit(self, X) is not None:
+            return X
         check_is_fitted(self, "combiner_")
         return checked_rows(self, X)
 

@@ -44,6 +44,7 @@ LAYERS = {
         "_softmax",
         "_texts",
         "_translation",
+        "_trees",
         "datasets",
         "losses",
         "regimes",

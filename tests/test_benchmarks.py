@@ -42,7 +42,13 @@ def test_latency_runs_prints_its_targets_and_keeps_every_measurement(tmp_path, c
     assert len(n_rows) == 9
     assert (n_rows == latency.QUICK.rounds * latency.QUICK.rows).all()
     assert (kept["value"] > 0).all()
-    for line in ("compiled predict, packed  ", "at least 60 times as fast", "at most 1.05 times as long"):
+    assert kept.groupby("what").size()["first row"] == 2
+    for line in (
+        "100 rows, threads as they come",
+        "compiled predict, packed  ",
+        "at least 60 times as fast",
+        "at most 1.05 times as long",
+    ):
         assert line in printed
 
 

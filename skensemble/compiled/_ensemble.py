@@ -15,12 +15,12 @@ from sklearn.utils.metaestimators import available_if
 from skensemble._checks import check_choice, shown
 from skensemble._compat import take_rows
 from skensemble._training import outputs
+from skensemble._trees import PackedTrees, TreeModel
 from skensemble.compiled._numba import NumbaTrees
 from skensemble.compiled._onnx import OnnxTrees
 from skensemble.compiled._reading import tree_model
-from skensemble.compiled._trees import PackedTrees, TreeModel
 from skensemble.explanation import Explanation
-from skensemble.models import few_numbers
+from skensemble.models import few_as_in_fit, few_numbers
 
 __all__ = ["CompiledEnsemble", "kept_rows"]
 
@@ -103,7 +103,6 @@ class CompiledEnsemble:
     other_models: tuple[str, ...]
     _trees: PackedTrees | None
     _members: tuple[_Member, ...]
-    _columns: pd.Index[Any] | None
     _estimators: list[Any]
 
     def __init__(self, ensemble: Any, X_check: Any = None, *, engine: str | None = None) -> None:
@@ -126,7 +125,6 @@ class CompiledEnsemble:
             other_models=tuple(name for place, name in names if place not in packed),
             _trees=ENGINES[engine](models, ensemble.n_features_in_) if models else None,
             _members=tuple(members),
-            _columns=pd.Index(ensemble.feature_names_in_) if hasattr(ensemble, "feature_names_in_") else None,
             _estimators=ensemble.estimators_,
         )
         if self._trees is not None and rows is not None:
@@ -234,10 +232,8 @@ class CompiledEnsemble:
                 f"{type(self.ensemble).__name__} was fitted again after it was compiled, so these are the models of "
                 f"before: compile it again."
             )
-        # Numbers in the form of those of fit need no other check; anything else is checked, or refused, as ever.
-        as_in_fit = X.columns.equals(self._columns) if isinstance(X, pd.DataFrame) else self._columns is None
-        values = few_numbers(X) if as_in_fit and np.shape(X)[1:] == (self.ensemble.n_features_in_,) else None
-        gaps = values is None or bool(np.isnan(values).any())
+        values = few_as_in_fit(self.ensemble, X)
+        gaps = values is None
         if gaps:
             X = self.ensemble._validated_rows(X)
             values = few_numbers(X)
@@ -265,7 +261,7 @@ class CompiledEnsemble:
         edges = edges[(np.abs(edges) <= np.finfo(np.float32).max).all(axis=1)]
         holes = rows.copy()
         holes[random_state.random_sample(holes.shape) < 0.2] = np.nan
-        ensemble, columns = self.ensemble, self._columns
+        ensemble, columns = self.ensemble, getattr(self.ensemble, "feature_names_in_", None)
         for values in (known, edges, holes):
             if not len(values):
                 continue

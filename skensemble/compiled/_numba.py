@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skensemble._translation import translated
-from skensemble.compiled._trees import PackedTrees, TreeModel, readings
+from skensemble._trees import PackedTrees, TreeModel, readings
 
 __all__ = ["NumbaTrees"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skensemble.compiled._trees import READINGS, PackedTrees, TreeModel, readings
+from skensemble._trees import READINGS, PackedTrees, TreeModel, readings
 
 __all__ = ["OnnxTrees"]
 

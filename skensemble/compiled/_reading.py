@@ -21,8 +21,8 @@ from sklearn.ensemble import (
 )
 
 from skensemble._compat import histogram_nodes
-from skensemble.compiled._trees import Leaves, Tree, TreeModel
-from skensemble.models import LabelEncodedClassifier, NamedModel, answers_as_named
+from skensemble._trees import Leaves, Tree, TreeModel
+from skensemble.models import LabelEncodedClassifier, NamedModel, answers_as_named, forest_trees
 
 __all__ = ["tree_model"]
 
@@ -99,32 +99,12 @@ def _library_model(model: Any) -> TreeModel | None:
 def _reader(inner: Any) -> Callable[[Any], TreeModel | None] | None:
     # Not those derived from them, which may answer otherwise.
     if type(inner) in _FORESTS:
-        return _forest_trees
+        return forest_trees if inner.n_outputs_ == 1 else None
     if type(inner) in _HISTOGRAMS:
         return _histogram_trees
     library = type(inner).__module__.partition(".")[0]
     readers: dict[str, Callable[[Any], TreeModel | None]] = {"xgboost": _xgboost_trees, "lightgbm": _lightgbm_trees}
     return readers.get(library) if type(inner).__name__ == "Booster" else None
-
-
-def _forest_trees(forest: Any) -> TreeModel | None:
-    trees = [estimator.tree_ for estimator in forest.estimators_]
-    if trees[0].n_outputs != 1:
-        return None
-    # From when trees learned to take missing values; before, all of them went right.
-    nan_left = [getattr(tree, "missing_go_to_left", np.zeros(tree.node_count)) for tree in trees]
-    read = [
-        Tree(
-            tree.feature,
-            tree.threshold,
-            tree.children_left,
-            tree.children_right,
-            np.asarray(missing, dtype=bool),
-            tree.value[:, 0, :],
-        )
-        for tree, missing in zip(trees, nan_left, strict=True)
-    ]
-    return TreeModel(read, Leaves(read[0].value.shape[1], mean=True), "single", takes_missing=False)
 
 
 def _histogram_trees(model: Any) -> TreeModel | None:

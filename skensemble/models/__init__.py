@@ -22,12 +22,13 @@ from skensemble.models._boosting import (
     XGBoostClassifier,
     XGBoostRegressor,
 )
-from skensemble.models._few import answers_as_named, few_numbers, quick_answer
+from skensemble.models._few import answers_as_named, few_as_in_fit, few_numbers, quick_answer
 from skensemble.models._forests import (
     BootstrapForestClassifier,
     BootstrapForestRegressor,
     RandomSplitForestClassifier,
     RandomSplitForestRegressor,
+    forest_trees,
 )
 from skensemble.models._importances import column_importances, column_spread, mean_importances
 from skensemble.models._parts import forest_of_parts, parts_of_forest
@@ -71,8 +72,10 @@ __all__ = [
     "column_importances",
     "column_spread",
     "documented",
+    "few_as_in_fit",
     "few_numbers",
     "forest_of_parts",
+    "forest_trees",
     "innermost",
     "label_encoded",
     "make_model",

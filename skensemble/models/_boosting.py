@@ -475,8 +475,8 @@ class LightGBMClassifier(_LightGBM, NamedClassifier):
 
 
 @cache
-def _threads() -> Any:
-    """Find the thread pools of this process once: looking for them takes longer than predicting a row."""
+def openmp_threads(library: str) -> Any:
+    """Find the thread pools of a library that is loaded, once: looking for them takes longer than predicting a row."""
     return ThreadpoolController().select(user_api="openmp")
 
 
@@ -512,7 +512,7 @@ class _HistogramBoosting(NamedModel):
         own = {name: value for name, value in self.get_params().items() if name != "n_jobs"}
         few = [j for j, categories in self.categories_.values.items() if len(categories) <= MOST_CATEGORIES]
         model = model_class(early_stopping=False, categorical_features=few or None, **own)
-        with _threads().limit(limits=effective_n_jobs(self.n_jobs)):
+        with openmp_threads("sklearn").limit(limits=effective_n_jobs(self.n_jobs)):
             # A column of which nothing is known yet cannot be cut into steps; as a constant it is never asked about.
             values = np.where(np.isnan(rows.values).all(axis=0), 0.0, rows.values)
             return model.fit(values, rows.targets, sample_weight=rows.weight)
@@ -558,7 +558,7 @@ class HistogramBoostingRegressor(_HistogramBoosting, NamedRegressor):
         return self._boosted(rows, HistGradientBoostingRegressor)
 
     def _answer(self, values: Any) -> NDArray:
-        with _threads().limit(limits=effective_n_jobs(self.n_jobs)):
+        with openmp_threads("sklearn").limit(limits=effective_n_jobs(self.n_jobs)):
             return self.model_.predict(values)
 
 
@@ -599,5 +599,5 @@ class HistogramBoostingClassifier(_HistogramBoosting, NamedClassifier):
         return self._boosted(rows, HistGradientBoostingClassifier)
 
     def _probabilities(self, values: Any) -> NDArray:
-        with _threads().limit(limits=effective_n_jobs(self.n_jobs)):
+        with openmp_threads("sklearn").limit(limits=effective_n_jobs(self.n_jobs)):
             return self.model_.predict_proba(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from sklearn.ensemble import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from skensemble._trees import Leaves, PackedTrees, Tree, TreeModel
 from skensemble.models._base import NamedClassifier, NamedModel, NamedRegressor, documented, in_slices
 from skensemble.models._rows import Rows, is_sparse
 
@@ -23,8 +25,17 @@ __all__ = [
     "BootstrapForestRegressor",
     "RandomSplitForestClassifier",
     "RandomSplitForestRegressor",
+    "forest_trees",
     "mean_of_trees",
 ]
+
+# So many trees are asked, one after the other, in the time in which one row falls through the table of all of them.
+TREES_PER_ROW = 30
+# The first row waits for the table of so many nodes for a fifth of a second, and it takes 50 MB.
+MOST_NODES = 2_000_000
+
+# The trees of forests that were asked for few rows, and the table of their nodes.
+_TABLES: WeakKeyDictionary[Any, tuple[list[Any], PackedTrees | None]] = WeakKeyDictionary()
 
 _PARAMETERS = """
 n_estimators : int, default=100
@@ -129,11 +140,61 @@ def mean_of_trees(forest: Any, values: Any) -> NDArray:
     array([[2.]])
     """
     trees, values = [tree.tree_ for tree in forest.estimators_], values.astype(np.float32)
+    few = not is_sparse(values) and 0 < TREES_PER_ROW * len(values) <= len(trees)
+    if few and (table := _table(forest, trees)) is not None:
+        return table.answers(values.astype(np.float64))[0]
     # In their order: shared out over threads, the sum would depend on who is first.
     total = trees[0].predict(values)
     for tree in trees[1:]:
         total += tree.predict(values)
     return total / len(trees)
+
+
+def _table(forest: Any, trees: list[Any]) -> PackedTrees | None:
+    """All nodes of a forest in one table, if it is not too large; made when first asked, and again for other trees."""
+    known = _TABLES.get(forest)
+    # Lists of the same objects are equal at a glance.
+    if known is not None and known[0] == trees:
+        return known[1]
+    small = sum(tree.node_count for tree in trees) <= MOST_NODES
+    table = PackedTrees([forest_trees(forest)], forest.n_features_in_) if small else None
+    _TABLES[forest] = trees, table
+    return table
+
+
+def forest_trees(forest: Any) -> TreeModel:
+    """Read the trees of a forest of scikit-learn.
+
+    Parameters
+    ----------
+    forest : estimator
+        Fitted, of one output.
+
+    Returns
+    -------
+    TreeModel
+        Its trees.
+
+    Examples
+    --------
+    >>> len(forest_trees(RandomForestRegressor(5).fit([[0.0], [1.0]], [2.0, 2.0])).trees)
+    5
+    """
+    trees = [estimator.tree_ for estimator in forest.estimators_]
+    # From when trees learned to take missing values; before, all of them went right.
+    nan_left = [getattr(tree, "missing_go_to_left", np.zeros(tree.node_count)) for tree in trees]
+    read = [
+        Tree(
+            tree.feature,
+            tree.threshold,
+            tree.children_left,
+            tree.children_right,
+            np.asarray(missing, dtype=bool),
+            tree.value[:, 0, :],
+        )
+        for tree, missing in zip(trees, nan_left, strict=True)
+    ]
+    return TreeModel(read, Leaves(read[0].value.shape[1], mean=True), "single", takes_missing=False)
 
 
 def _without_gaps(values: Any) -> Any:

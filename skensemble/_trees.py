@@ -202,21 +202,22 @@ class PackedTrees:
         shifted = [READINGS.index(model.reading) * n_features for model in models for _ in model.trees]
         left = np.concatenate([_moved(tree.left, by) for tree, by in zip(trees, offsets, strict=False)])
         right = np.concatenate([_moved(tree.right, by) for tree, by in zip(trees, offsets, strict=False)])
-        feature = np.concatenate([tree.feature + by for tree, by in zip(trees, shifted, strict=True)])
+        feature = np.concatenate(
+            [(tree.feature + by).astype(np.int32) for tree, by in zip(trees, shifted, strict=True)]
+        )
         order, depths = _by_level(left, right, offsets[:-1])
-        place = np.empty(len(order), dtype=np.int64)
-        place[order] = np.arange(len(order))
         leaf = left[order] == _NO_CHILD
         # A leaf is its own left child, and every value is at most infinity: who has arrived stays.
         self._nodes = np.empty(len(order), dtype=_NODE)
         self._nodes["threshold"] = np.where(leaf, np.inf, np.concatenate([tree.threshold for tree in trees])[order])
-        self._nodes["left"] = np.where(leaf, np.arange(len(order)), place[left[order]])
+        # Behind the roots stand the pairs of children, in the order of their parents.
+        behind = len(trees) - 2 + 2 * np.cumsum(~leaf, dtype=np.int32)
+        self._nodes["left"] = np.where(leaf, np.arange(len(order), dtype=np.int32), behind)
         self._nodes["feature"] = np.where(leaf, 0, feature[order])
         self._nan_right = ~(np.concatenate([tree.nan_left for tree in trees])[order] | leaf)
         # The deepest first, so that those still on their way are always the first ones.
-        deepest = np.argsort(-depths, kind="stable")
-        self._roots = place[offsets[:-1]][deepest]
-        self._back = np.argsort(deepest)
+        self._roots = np.argsort(-depths, kind="stable")
+        self._back = np.argsort(self._roots)
         self._on_their_way = [int((depths > level).sum()) for level in range(int(depths.max(initial=0)))]
         self._number, self._tables = _leaf_numbers(models, order)
         ends = np.cumsum([len(model.trees) for model in models])
@@ -308,15 +309,15 @@ def readings(X: Array) -> Array:
     return np.concatenate([X, single, stored], axis=1)
 
 
-def _moved(children: NDArray[Any], by: int) -> NDArray[np.int64]:
-    return np.where(children == _NO_CHILD, _NO_CHILD, children.astype(np.int64) + by)
+def _moved(children: NDArray[Any], by: int) -> NDArray[np.int32]:
+    return np.where(children == _NO_CHILD, _NO_CHILD, children + by).astype(np.int32)
 
 
 def _by_level(
-    left: NDArray[np.int64], right: NDArray[np.int64], roots: NDArray[np.int64]
+    left: NDArray[np.int32], right: NDArray[np.int32], roots: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the nodes level by level, siblings side by side, and the depth of each tree."""
-    levels, owner = [roots], np.arange(len(roots))
+    levels, owner = [roots.astype(np.int32)], np.arange(len(roots))
     depths = np.zeros(len(roots), dtype=np.int64)
     while True:
         splits = left[levels[-1]] != _NO_CHILD
@@ -331,7 +332,7 @@ def _leaf_numbers(models: Sequence[TreeModel], order: NDArray[np.int64]) -> tupl
     """Number the leaves of each model, and list what they answer."""
     numbers, tables = [], []
     for model in models:
-        leaf = np.concatenate([tree.left == _NO_CHILD for tree in model.trees])
-        numbers.append(np.cumsum(leaf) - 1)
-        tables.append(np.concatenate([tree.value for tree in model.trees])[leaf])
+        leaves = [tree.left == _NO_CHILD for tree in model.trees]
+        numbers.append(np.cumsum(np.concatenate(leaves)) - 1)
+        tables.append(np.concatenate([tree.value[leaf] for tree, leaf in zip(model.trees, leaves, strict=True)]))
     return np.concatenate(numbers)[order], tables
