@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 _OWNER = "permutation_importance"
-# So many blocks at least change places in every fold, or a shuffle would often leave them where they are.
+# Of fewer blocks every shuffle would be much like another.
 _FEWEST_BLOCKS = 8
 
 
@@ -55,7 +55,8 @@ def permutation_importance(
     In every forward fold the estimator is trained on earlier rows and predicts the rows of the fold twice: as they are,
     and with the values of a column in other places. What a model has merely learned by heart does not count: it has
     seen none of these rows. Values move in whole blocks of time within the fold, so that the column still looks like
-    itself (it trends and clusters as before) and no value comes from a time that the fold does not have.
+    itself (it trends and clusters as before) and no value comes from a time that the fold does not have. No block keeps
+    its place, so that short folds show as much as long ones.
 
     Parameters
     ----------
@@ -140,8 +141,8 @@ def permutation_importance(
     >>> found.assign(change=found["change"].round(1) + 0.0)[["feature", "regime", "n", "change", "verdict"]]
       feature  regime       n  change                     verdict
     0  signal     off   500.0     0.0         not distinguishable
-    1  signal      on   500.0     0.7  distinguishable: more loss
-    2  signal  pooled  1000.0     0.4  distinguishable: more loss
+    1  signal      on   500.0     0.9  distinguishable: more loss
+    2  signal  pooled  1000.0     0.5  distinguishable: more loss
     3   noise     off   500.0     0.0         not distinguishable
     4   noise      on   500.0     0.0         not distinguishable
     5   noise  pooled  1000.0     0.0         not distinguishable
@@ -262,6 +263,11 @@ def _judged(
         said = outputs(model, read(X), classes, **beside)
         return _losses(model, said, np.asarray(judged.y), classes, loss)
 
+    if np.ptp(moments[test]) == 0:
+        raise ValueError(
+            f"Every fold of {_OWNER} must have rows of two times at least, or no value can change its place; got one "
+            f"with the rows {shown(test.tolist())} only. Make the folds longer."
+        )
     before = losses(judged.X)
     silent = np.flatnonzero(np.isnan(before))
     if len(silent):
@@ -297,12 +303,12 @@ def _losses(model: Any, said: Array, y: NDArray[Any], classes: NDArray[Any] | No
 
 
 def moved_rows(moments: Rows, block: int, draws: np.random.Generator) -> Rows:
-    """Draw the row that each row takes its values from: blocks of time change places.
+    """Draw the row that each row takes its values from: blocks of time change places, and none keeps its own.
 
     Parameters
     ----------
     moments : ndarray of int of shape (n_rows,)
-        Number of the moment of each row, not decreasing.
+        Number of the moment of each row, not decreasing; two moments at least, or all stays as it is.
     block : int
         Moments in a block, at most an eighth of them.
     draws : Generator
@@ -316,9 +322,9 @@ def moved_rows(moments: Rows, block: int, draws: np.random.Generator) -> Rows:
     Examples
     --------
     >>> moved_rows(np.arange(8), 3, np.random.default_rng(0)).tolist()
-    [1, 4, 3, 6, 7, 5, 0, 2]
+    [5, 2, 0, 4, 1, 7, 3, 6]
     >>> moved_rows(np.repeat(np.arange(20), 2), 2, np.random.default_rng(0)).tolist()[:8]
-    [20, 21, 2, 3, 4, 5, 22, 23]
+    [28, 29, 18, 19, 20, 21, 22, 23]
     """
     first = np.flatnonzero(np.diff(moments, prepend=moments[0] - 1))
     counts = np.diff(first, append=len(moments))
@@ -327,8 +333,11 @@ def moved_rows(moments: Rows, block: int, draws: np.random.Generator) -> Rows:
     # Where the first block begins is drawn, too, so that no edge is always an edge.
     rolled = np.roll(np.arange(n_moments), -int(draws.integers(n_moments)))
     pieces = [rolled[start : start + size] for start in range(0, n_moments, size)]
+    # A round dance: each takes the place of the next, so none keeps its own (which would hide what a column knows).
+    ring = draws.permutation(len(pieces))
+    next_of = dict(zip(ring, np.roll(ring, 1), strict=True))
     taken = np.empty(n_moments, dtype=np.intp)
-    taken[rolled] = np.concatenate([pieces[place] for place in draws.permutation(len(pieces))])
+    taken[rolled] = np.concatenate([pieces[next_of[place]] for place in range(len(pieces))])
     of_row = np.repeat(taken, counts)
     rank = np.arange(len(moments)) - np.repeat(first, counts)
     return first[of_row] + rank % counts[of_row]
