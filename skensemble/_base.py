@@ -66,7 +66,7 @@ from skensemble.combiners import Combiner, DynamicWeighting, Stacking, WeightedC
 from skensemble.compiled import CompiledEnsemble, kept_rows
 from skensemble.explanation import Explanation, agreement, spread
 from skensemble.intervals import AdaptiveConfidence, ProbabilityCalibration, read_coverages
-from skensemble.models import column_spread, few_numbers, mean_importances
+from skensemble.models import ColumnsRead, columns_read, few_numbers, mean_importances
 from skensemble.performance import Ledger
 from skensemble.regimes import (
     detect,
@@ -246,7 +246,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
     _group_moments: Array | None
     _sides: Array | None
     _kept_rows: Array | None
-    _spreads: list[Array | None]
+    _columns_read: list[ColumnsRead | None]
     _certainty: Certainty
 
     def __init__(
@@ -427,7 +427,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
         self.named_estimators_ = Bunch(**dict(zip(self.model_names_, self.estimators_, strict=True)))
         self.regime_detector_ = detector
         self._kept_rows = kept_rows(X)
-        self._spreads = [column_spread(model, X, weight) for model in self.estimators_]
+        self._columns_read = [columns_read(model, X, weight) for model in self.estimators_]
         return self
 
     def partial_update(
@@ -739,7 +739,8 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
 
         Each model's importances (``feature_importances_``; of linear models the absolute coefficients times the spread
         of their columns) are brought to a sum of one, and averaged by how far the models are trusted now, pooled.
-        Models that say nothing (networks, histogram boosting) are left out. What counts is what was learned, on the
+        Models that say nothing (networks, histogram boosting), or use products, principal components and whatever else
+        a Pipeline makes of several columns at once, are left out. What counts is what was learned, on the
         rows that it was learned from: whether a column helps on rows not seen is what
         `skensemble.evaluation.permutation_importance` measures.
 
@@ -754,8 +755,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
             If no model says what it makes of the columns.
         """
         check_is_fitted(self, "combiner_")
-        names = list(getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)]))
-        found = mean_importances(self.estimators_, self.weights_["pooled"].to_numpy(), names, self._spreads)
+        found = mean_importances(self.estimators_, self.weights_["pooled"].to_numpy(), self._columns_read)
         if found is None:
             raise AttributeError(
                 f"{type(self).__name__} has no feature_importances_: none of its models "

@@ -17,8 +17,9 @@ from sklearn.tree import DecisionTreeRegressor
 from xgboost import XGBClassifier
 
 from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor
+from skensemble._inputs import with_moved
 from skensemble.evaluation import permutation_importance
-from skensemble.evaluation._permutation import moved_rows, with_moved
+from skensemble.evaluation._permutation import moved_rows
 from skensemble.losses import AbsoluteLoss
 from skensemble.splits import ForwardSplit
 

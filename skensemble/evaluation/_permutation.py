@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
 from skensemble._checks import check_number, check_part, shown
+from skensemble._inputs import with_moved
 from skensemble._training import outputs, seeded, weight_params
 from skensemble.combiners import default_loss
 from skensemble.evaluation._comparison import Change
@@ -341,44 +341,6 @@ def moved_rows(moments: Rows, block: int, draws: np.random.Generator) -> Rows:
     of_row = np.repeat(taken, counts)
     rank = np.arange(len(moments)) - np.repeat(first, counts)
     return first[of_row] + rank % counts[of_row]
-
-
-def with_moved(X: Any, places: list[int], source: Rows) -> Any:
-    """Return the rows with some columns taken from other rows.
-
-    Parameters
-    ----------
-    X : array, sparse matrix or DataFrame of shape (n_rows, n_features)
-        Rows; they stay as they are.
-    places : list of int
-        Positions of the columns.
-    source : ndarray of int of shape (n_rows,)
-        For each row the one that its values are taken from.
-
-    Returns
-    -------
-    array, sparse matrix or DataFrame of shape (n_rows, n_features)
-        Of the same kind.
-
-    Examples
-    --------
-    >>> with_moved(np.array([[1, 10], [2, 20]]), [1], np.array([1, 0])).tolist()
-    [[1, 20], [2, 10]]
-    """
-    if isinstance(X, pd.DataFrame):
-        frame = X.copy(deep=False)
-        for place in places:
-            frame.isetitem(place, X.iloc[source, place].array)
-        return frame
-    if hasattr(X, "with_columns"):
-        return X.with_columns([X.to_series(place).gather(source) for place in places])
-    if sparse.issparse(X):
-        chosen = np.arange(X.shape[1])
-        chosen[places] += X.shape[1]
-        return type(X)(sparse.hstack([X, X[source]], format="csc")[:, chosen])
-    moved = np.array(X)
-    moved[:, places] = X[source][:, places]
-    return moved
 
 
 def _table(judged: list[_Judged], features: list[Hashable], stream: Stream, moments: Rows, block: int) -> pd.DataFrame:

@@ -29,7 +29,7 @@ from skensemble.models._forests import (
     RandomSplitForestClassifier,
     RandomSplitForestRegressor,
 )
-from skensemble.models._importances import column_importances, column_spread, mean_importances
+from skensemble.models._importances import ColumnsRead, column_importances, columns_read, mean_importances
 from skensemble.models._parts import forest_of_parts, parts_of_forest
 from skensemble.models._standardized import (
     LinearClassifier,
@@ -52,6 +52,7 @@ __all__ = [
     "DEFAULT_REGRESSORS",
     "BootstrapForestClassifier",
     "BootstrapForestRegressor",
+    "ColumnsRead",
     "HistogramBoostingClassifier",
     "HistogramBoostingRegressor",
     "LabelEncodedClassifier",
@@ -69,7 +70,7 @@ __all__ = [
     "answers_as_named",
     "canonical_name",
     "column_importances",
-    "column_spread",
+    "columns_read",
     "documented",
     "few_numbers",
     "forest_of_parts",
