@@ -35,6 +35,7 @@ __all__ = [
     "likeliest_places",
     "plain_rivals",
     "same_losses",
+    "with_mean_one",
 ]
 
 Array = NDArray[np.float64]
@@ -156,7 +157,7 @@ def _out_of_fold(ensemble: RegimeAwareEnsemble) -> Judged:
         targets=record.targets,
         losses=None,
         loss="",
-        sample_weight=_with_mean_one(record.sample_weight),
+        sample_weight=with_mean_one(record.sample_weight),
         explanation=None,
         overlap=ensemble.ledger_.overlap,
     )
@@ -183,7 +184,7 @@ def judged_by_walk(walk: Any, rival: str | None, owner: str) -> Judged:
     judged = replace(
         _from_explanation(rival, said, targets),
         index=walk.predictions.index if walk.times is None else walk.times,
-        sample_weight=_with_mean_one(walk.sample_weight),
+        sample_weight=with_mean_one(walk.sample_weight),
         loss=walk.loss,
         overlap=walk.overlap,
     )
@@ -328,7 +329,7 @@ def _memberships(shares: Array, regimes: Any, index: pd.Index[Any]) -> pd.DataFr
     return pd.DataFrame(shares, index=index, columns=pd.Index(list(regimes), dtype=object, tupleize_cols=False))
 
 
-def _with_mean_one(weight: Array) -> Array:
+def with_mean_one(weight: Array) -> Array:
     """Of weights only the ratios matter."""
     return weight * ((weight > 0).sum() / max(weight.sum(), np.finfo(float).tiny))
 

@@ -335,6 +335,38 @@ def test_equity_and_drawdown_by_hand():
     assert CumulativeLossDisplay(losses, pd.DataFrame(index=times)).equity().empty
 
 
+def test_rows_count_in_the_equity_curve_as_they_do_in_the_loss_curve():
+    times = pd.DatetimeIndex(["2024-01-01", "2024-01-02", "2024-01-02", "2024-01-03", "2024-01-04"])
+    profits = pd.DataFrame({"ours": [-10.0, 20.0, 40.0, 70.0, -25.0]}, index=times)
+    losses = pd.DataFrame({"ours": 1.0, "theirs": 1.0}, index=times)
+    for factor in (1.0, 7.0):
+        shown = CumulativeLossDisplay(
+            losses, pd.DataFrame(index=times), profits_bps=profits, sample_weight=factor * np.array([1, 0.5, 1.5, 0, 1])
+        )
+        # On the second day 20 and 40 count as 1 to 3, and the day as 1; the third does not count.
+        np.testing.assert_allclose(shown.equity()["profit_bps"], [-10, 25, 25, 0], rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(shown.equity()["drawdown_bps"], [-10, 0, 0, -25], rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(shown.frame()["regret_pct"], 0)
+
+
+def test_the_equity_curve_ends_where_the_report_says():
+    X, y, regimes = rows(120)
+    times = pd.date_range("2024-01-01", periods=60).repeat(2)
+    X, y, weight = X.set_axis(times), y.to_numpy(), np.tile([0.0, 1.0, 3.0, 0.5, 0.0, 0.0], 20)
+    rivals = {"ours": regressor(), "plain": LinearRegression()}
+    walk = walk_forward(
+        rivals, X, y, initial=60, refit_every=20, regimes=regimes.to_numpy(), returns=y, sample_weight=weight
+    )
+    report = walk.report().query("regime == 'pooled'").set_index("rival")
+    shown = CumulativeLossDisplay.from_walk_forward(walk, against=["plain"])
+    for who, own in shown.equity().groupby("performer"):
+        found = report.loc[who]
+        assert own["profit_bps"].iloc[-1] == pytest.approx(found["profit_bps"] * found["n_trades"])
+        assert own["drawdown_bps"].min() == pytest.approx(-found["drawdown_bps"])
+    own = walk.losses.mul(weight[-len(walk) :], axis=0).sum()
+    assert shown.frame()["regret_pct"].iloc[-1] == pytest.approx(100 * (own["ours"] / own["plain"] - 1))
+
+
 def test_out_of_fold_the_losses_are_those_of_the_ledger():
     X, y, regimes = rows(120)
     for horizon in (0, 7):
