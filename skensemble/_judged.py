@@ -75,6 +75,8 @@ class Judged:
         How much each row counts, 1 on average over those that do.
     explanation : Explanation or None
         The same taken apart, where it was kept.
+    moments : ndarray of int of shape (n_rows,)
+        Number of the moment of each row, as far as times are known: rows of one timestamp have one.
     overlap : float
         How many rows in a row have outcomes that share one stretch of time.
     """
@@ -92,6 +94,7 @@ class Judged:
     loss: str
     sample_weight: Array
     explanation: Explanation | None
+    moments: NDArray[np.intp]
     overlap: float = 1.0
 
 
@@ -159,6 +162,7 @@ def _out_of_fold(ensemble: RegimeAwareEnsemble) -> Judged:
         loss="",
         sample_weight=with_mean_one(record.sample_weight),
         explanation=None,
+        moments=np.arange(len(record.rows)),
         overlap=ensemble.ledger_.overlap,
     )
     return _with_losses(judged, record.known, Ledger(ensemble.model_names_, []))
@@ -186,6 +190,7 @@ def judged_by_walk(walk: Any, rival: str | None, owner: str) -> Judged:
         index=walk.predictions.index if walk.times is None else walk.times,
         sample_weight=with_mean_one(walk.sample_weight),
         loss=walk.loss,
+        moments=walk.moments,
         overlap=walk.overlap,
     )
     names = plain_rivals(walk, rival)
@@ -252,7 +257,8 @@ def judged_by_live(live: Any, owner: str) -> tuple[Judged, pd.DataFrame]:
     targets = np.full(said.combined.shape, np.nan)
     if known.any():
         targets[known] = _targets(frame["y"].to_numpy()[known], said.classes, f"outcomes of {owner}")
-    judged = replace(_from_explanation("live ensemble", said, targets), index=pd.DatetimeIndex(frame["at"]))
+    times = pd.DatetimeIndex(frame["at"])
+    judged = replace(_from_explanation("live ensemble", said, targets), index=times, moments=_moments(times))
     # The record that it went live with says who leads until more is known.
     before = live.fitted(int(frame["version"].min())).ledger_.reindexed(said.models, [])
     judged = replace(_with_losses(judged, _heard_before(frame), before), overlap=before.overlap)
@@ -276,7 +282,7 @@ def _ns(times: Any) -> NDArray[np.int64]:
 def _those(judged: Judged, order: NDArray[np.intp]) -> Judged:
     assert judged.targets is not None
     assert judged.losses is not None
-    arrays = {name: getattr(judged, name)[order] for name in ("said", "combined", "weights", "targets")}
+    arrays = {name: getattr(judged, name)[order] for name in ("said", "combined", "weights", "targets", "moments")}
     said = None if judged.explanation is None else judged.explanation[order]
     return replace(
         judged,
@@ -322,7 +328,13 @@ def _from_explanation(who: str, said: Explanation, targets: Array | None) -> Jud
         loss="",
         sample_weight=np.ones(len(said)),
         explanation=said,
+        moments=_moments(said.index),
     )
+
+
+def _moments(index: pd.Index[Any]) -> NDArray[np.intp]:
+    times = times_of(index)
+    return np.arange(len(index)) if times is None else np.unique(times.asi8, return_inverse=True)[1]
 
 
 def _memberships(shares: Array, regimes: Any, index: pd.Index[Any]) -> pd.DataFrame:

@@ -47,6 +47,7 @@ from skensemble.displays._style import (
     thinned,
 )
 from skensemble.intervals import AdaptiveConfidence
+from skensemble.performance import rate_interval, wilson_interval
 
 DISPLAYS = [getattr(displays, name) for name in displays.__all__]
 SOURCES = ("from_estimator", "from_walk_forward", "from_live")
@@ -667,6 +668,29 @@ def test_reliability_counts_as_the_record_does(story):
     assert "sets" in shown.axes_[1].get_xlabel() or said.classes is None
     counts = [text.get_text() for text in shown.axes_[1].texts]
     assert counts.count("90") == len(said.coverages)
+
+
+@pytest.mark.parametrize("classes", [False, True])
+def test_whiskers_know_that_rows_of_one_time_share_their_fate(classes):
+    X, y, regimes = (values.iloc[np.arange(80).repeat(5)] for values in rows(80))
+    y = y + 0.3 * np.random.default_rng(0).normal(size=400)
+    ours = regressor()
+    if classes:
+        y, ours = y.gt(0).map({True: "up", False: "down"}), RegimeAwareEnsembleClassifier([("a", LogisticRegression())])
+    walk = walk_forward({"ours": ours}, X, y, regimes=regimes, initial=200, outcome_delay=2)
+    said = walk.explanations["ours"]
+    if classes:
+        held = said.possible(0.8)[np.arange(200), np.searchsorted(said.classes, walk.outcome)]
+    else:
+        low, high = said.interval(0.8).T
+        held = (low <= walk.outcome) & (walk.outcome <= high)
+    frame = ReliabilityDisplay.from_walk_forward(walk).frame().query("kind == 'coverage' and stated == 0.8")
+    for regime, share in {**walk.memberships, "pooled": np.ones(200)}.items():
+        own = frame[frame["regime"] == regime]
+        bounds = rate_interval(held, share, walk.moments, overlap=walk.overlap)
+        assert own[["low", "high"]].to_numpy().ravel().tolist() == pytest.approx(bounds)
+    narrow = wilson_interval(own["realised"].item() * 200, 200)
+    assert (own["high"] - own["low"]).item() > 1.3 * (narrow[1] - narrow[0])
 
 
 def test_of_weights_of_rows_only_the_ratios_matter():

@@ -811,6 +811,29 @@ def test_outcomes_that_share_their_days_are_fewer():
     assert (other["win_rate_low"], other["win_rate_high"]) == pytest.approx(bounds)
 
 
+def test_assets_that_rise_and_fall_together_make_no_rate_surer():
+    """Buy and hold of one asset, and of twenty that move as one; and of twenty that have nothing to do with it."""
+    n, n_assets = 300, 20
+    rng = np.random.default_rng(0)
+    of_days = pd.Series(rng.normal(0.002, 0.01, n), pd.bdate_range("2005-01-03", periods=n))
+    names = np.tile(np.arange(n_assets), n)
+    found = {}
+    for kind in ("one", "alike", "apart"):
+        y = of_days if kind == "one" else of_days.repeat(n_assets)
+        y = pd.Series(rng.normal(0.002, 0.01, len(y)), y.index) if kind == "apart" else y
+        groups = None if kind == "one" else names
+        X = pd.DataFrame({"a": 1.0}, y.index)
+        walk = walk_forward({"long": Says("a")}, X, y, returns=y, groups=groups, initial=len(y) // 10)
+        found[kind] = walk.report().iloc[0]
+        if groups is not None:
+            own = walk.report(by="group").set_index("group")
+            alone = wilson_interval(own.loc[0, "win_rate"] * 270, 270)
+            assert (own.loc[0, "win_rate_low"], own.loc[0, "win_rate_high"]) == pytest.approx(alone)
+    width = {kind: each["win_rate_high"] - each["win_rate_low"] for kind, each in found.items()}
+    assert width["alike"] == pytest.approx(width["one"], rel=0.01)
+    assert width["apart"] == pytest.approx(width["one"] / np.sqrt(n_assets), rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("delay", "n_assets", "overlap"),
     [(0, 1, 1), (1, 1, 1), (5, 1, 5), ("1D", 1, 1), ("7D", 1, 5), (0, 3, 1), ("1D", 3, 1), ("7D", 3, 5)],

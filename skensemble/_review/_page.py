@@ -338,7 +338,7 @@ def _reading(evidence: Evidence) -> Markup:
         ("Too few rows", "Fewer than 30: nothing is said."),
         ("Weight", "How far a model was trusted; on each row they add up to 100 %."),
     ]
-    if evidence.moments.size and evidence.moments.max() + 1 < evidence.moments.size:
+    if len(np.unique(evidence.moments)) < len(evidence.moments):
         words.append(
             (
                 "Rows of one time",

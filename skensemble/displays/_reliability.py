@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from skensemble._judged import Judged, ensemble_of, judged_by_live, judged_by_walk
 from skensemble.displays._style import COLOURS, FEW, named, panels, short, show_legend, show_title
-from skensemble.performance import wilson_interval
+from skensemble.performance import rate_interval, wilson_interval
 
 __all__ = ["ReliabilityDisplay"]
 
@@ -28,8 +28,9 @@ class ReliabilityDisplay:
 
     Of predictions with a confidence of 0.7 seven in ten should be right, and of intervals at 90 % nine in ten should
     hold the outcome: then points lie on the diagonal. Confidence is told by twentieths of what was stated, which make
-    points at its mean; whiskers are 95 % intervals (Wilson) as if rows were independent. Points of fewer than 30 rows
-    are hollow, and those of single regimes go without whiskers, which would hide the rest. All regimes together are the
+    points at its mean; whiskers are 95 % intervals, of as many rows as are independent: rows of one timestamp count for
+    less the more they share their fate (`skensemble.performance.rate_interval`). Points of fewer than 30 rows are
+    hollow, and those of single regimes go without whiskers, which would hide the rest. All regimes together are the
     black line with its n; each regime has a marker of its own beside it.
 
     Parameters
@@ -74,6 +75,8 @@ class ReliabilityDisplay:
     def from_estimator(cls, estimator: Any) -> Self:
         """Read the record of a fitted ensemble: its out-of-fold rows, and all that it has been told since.
 
+        The record keeps no times: in whiskers, rows of one timestamp count as rows of their own.
+
         Parameters
         ----------
         estimator : RegimeAwareEnsembleRegressor, RegimeAwareEnsembleClassifier or Pipeline
@@ -91,6 +94,8 @@ class ReliabilityDisplay:
         said = said[said["bin"] != "all"].rename(columns={"right": "realised"}).assign(kind="confidence")
         held = bounds.coverage_frame(ensemble.regimes_).reset_index().rename(columns={"coverage": "stated"})
         figures = pd.concat([said[_COLUMNS], held.assign(kind="coverage")[_COLUMNS]], ignore_index=True)
+        independent = figures["n"] / ensemble.ledger_.overlap
+        figures["low"], figures["high"] = wilson_interval(figures["realised"] * independent, independent)
         return cls(figures, bounds="sets" if of_classes else "intervals")
 
     @classmethod
@@ -138,10 +143,11 @@ class ReliabilityDisplay:
         shares = np.column_stack([judged.memberships.to_numpy(dtype=float), np.ones(len(weight))]) * weight[:, None]
         right = _right(judged.combined, targets)
         place = np.minimum((said.confidence * _N_BINS).astype(np.intp), _N_BINS - 1)
-        parts = [
-            _told("confidence", names, shares[place == own], right[place == own], said.confidence[place == own])
-            for own in range(_N_BINS)
-        ]
+
+        def told(kind: str, rows: NDArray[np.bool_], came_true: Array, stated: Array) -> pd.DataFrame:
+            return _told(kind, names, shares[rows], came_true[rows], stated[rows], judged.moments[rows], judged.overlap)
+
+        parts = [told("confidence", place == own, right, said.confidence) for own in range(_N_BINS)]
         for number, coverage in enumerate(said.coverages):
             if said.classes is None:
                 low, high = said.interval(coverage).T
@@ -149,7 +155,7 @@ class ReliabilityDisplay:
             else:
                 held = (said.possible(coverage) & (targets == 1.0)).any(axis=1).astype(float)
             stated = np.isfinite(said.limits[:, :, number]).all(axis=1)
-            parts.append(_told("coverage", names, shares, np.where(stated, held, np.nan), coverage))
+            parts.append(told("coverage", stated, held, said.confidence).assign(stated=coverage))
         figures = pd.concat(parts, ignore_index=True)
         order = pd.Categorical(figures["regime"], names)
         figures = figures.assign(order=order.codes).sort_values(["kind", "order"], kind="stable")
@@ -250,23 +256,30 @@ def _right(combined: Array, targets: Array) -> Array:
     return np.where((said == 0) | (came == 0) | np.isnan(said * came), np.nan, said == came)
 
 
-def _told(kind: str, names: Sequence[Any], shares: Array, came_true: Array, stated: Any) -> pd.DataFrame:
+def _told(
+    kind: str,
+    names: Sequence[Any],
+    shares: Array,
+    came_true: Array,
+    stated: Array,
+    moments: NDArray[np.intp],
+    overlap: float,
+) -> pd.DataFrame:
     """One point for each regime and all together."""
     known = np.isfinite(came_true)
-    own = shares[known]
-    n, hits = own.sum(axis=0), (own * came_true[known, None]).sum(axis=0)
+    own, hits = shares[known], came_true[known]
+    n = own.sum(axis=0)
     some = np.where(n > 0, n, np.nan)
-    low, high = wilson_interval(hits, n)
-    said = stated if np.isscalar(stated) else (own * np.asarray(stated)[known, None]).sum(axis=0) / some
+    bounds = [rate_interval(hits, share, moments[known], overlap=overlap) for share in own.T]
     return pd.DataFrame(
         {
             "kind": kind,
             "regime": pd.Series(list(names), dtype=object),
-            "stated": said,
+            "stated": stated[known] @ own / some,
             "n": n,
-            "realised": hits / some,
-            "low": low,
-            "high": high,
+            "realised": hits @ own / some,
+            "low": [low for low, _ in bounds],
+            "high": [high for _, high in bounds],
         }
     )
 

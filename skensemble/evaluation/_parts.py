@@ -13,14 +13,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skensemble.evaluation._comparison import Change, change_interval
-from skensemble.performance import performance_figures
+from skensemble.performance import performance_figures, rate_interval
 from skensemble.regimes import label_names
 
 __all__ = ["Part", "change", "figures", "parts_by_group", "parts_by_regime", "worst_labels"]
 
 Array = NDArray[np.float64]
 
-_WINS = ("won", "lost", "win_rate", "win_rate_low", "win_rate_high")
+_WINS = ("won", "lost", "win_rate")
 _TRADING = ("n_trades", "profit_bps", "sharpe", "drawdown")
 # A worse stretch than this can be found in any record.
 _LEAST_MOMENTS = 30
@@ -131,6 +131,9 @@ def figures(
         nowhere, losses[rows], wins=None if wins is None else wins[rows], sample_weight=weight, overlap=overlap
     )
     found = {name: of_rows[name][0] for name in ("n", "loss", *(() if wins is None else _WINS))}
+    if wins is not None:
+        bounds = [rate_interval(won, weight, moments[rows], overlap=overlap) for won in wins[rows].T]
+        found |= dict(zip(("win_rate_low", "win_rate_high"), np.transpose(bounds), strict=True))
     if profits is not None:
         traded = np.isfinite(profits[rows])
         counted = weight[:, None] * traded

@@ -10,6 +10,7 @@ from skensemble.performance._figures import performance_figures
 from skensemble.performance._intervals import (
     effective_number,
     mean_interval,
+    rate_interval,
     sharpe_interval,
     trade_outcomes,
     wilson_interval,
@@ -21,6 +22,7 @@ __all__ = [
     "effective_number",
     "mean_interval",
     "performance_figures",
+    "rate_interval",
     "sharpe_interval",
     "trade_outcomes",
     "wilson_interval",
