@@ -967,6 +967,7 @@ class RegimeAwareEnsemble(CallbackSupport, NamedParts):
                 f"combiner of {type(self).__name__} must be one of {', '.join(map(repr, COMBINERS))} or a combiner "
                 f"such as WeightedVoting(); got {shown(combiner)}."
             )
+        combiner.check_parameters()
         return combiner
 
     def _routed_fit(self, models: Sequence[tuple[str, Any]], metadata: Mapping[str, Any]) -> Bunch:

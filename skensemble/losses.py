@@ -9,6 +9,7 @@ minimum, where no small step helps. A prediction that is not finite has loss NaN
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -150,7 +151,7 @@ class SquaredLoss(Loss):
         return np.square(predictions - targets)
 
     def _slopes(self, targets: FloatArray, combined: FloatArray) -> FloatArray:
-        return 2.0 * (combined - targets)
+        return _squared(targets, combined, 0.0)
 
 
 class BrierLoss(SquaredLoss):
@@ -191,7 +192,7 @@ class AbsoluteLoss(Loss):
         return np.abs(predictions - targets)
 
     def _slopes(self, targets: FloatArray, combined: FloatArray) -> FloatArray:
-        return np.sign(combined - targets)
+        return _absolute(targets, combined, 0.0)
 
 
 class PinballLoss(Loss):
@@ -226,8 +227,7 @@ class PinballLoss(Loss):
         return np.maximum(-self.quantile * errors, (1.0 - self.quantile) * errors)
 
     def _slopes(self, targets: FloatArray, combined: FloatArray) -> FloatArray:
-        errors = combined - targets
-        return np.sign(errors) * np.where(errors > 0, 1.0 - self.quantile, self.quantile)
+        return _pinball(targets, combined, self.quantile)
 
     def _check(self) -> None:
         check_number(self.quantile, "quantile", "PinballLoss", low=0, high=1)
@@ -272,7 +272,7 @@ class HuberLoss(Loss):
         return clipped * (errors - 0.5 * clipped)
 
     def _slopes(self, targets: FloatArray, combined: FloatArray) -> FloatArray:
-        return np.clip(combined - targets, -self.delta, self.delta)
+        return _huber(targets, combined, self.delta)
 
     def _check(self) -> None:
         check_number(self.delta, "delta", "HuberLoss", low=0, open_low=True)
@@ -322,7 +322,53 @@ class LogLoss(Loss):
         return np.where(targets == 0, 0.0, targets * surprise)
 
     def _slopes(self, targets: FloatArray, combined: FloatArray) -> FloatArray:
-        return np.where(combined < 1, 0.0 - targets / np.maximum(combined, self.floor), 0.0 * combined)
+        return _logarithmic(targets, combined, self.floor)
 
     def _check(self) -> None:
         check_number(self.floor, "floor", "LogLoss", low=1e-15, high=1)
+
+
+# Slopes as functions of arrays and the one parameter of the loss: what numba can translate, too.
+
+
+def _squared(targets: FloatArray, combined: FloatArray, parameter: float) -> FloatArray:
+    return 2.0 * (combined - targets)
+
+
+def _absolute(targets: FloatArray, combined: FloatArray, parameter: float) -> FloatArray:
+    return np.sign(combined - targets)
+
+
+def _pinball(targets: FloatArray, combined: FloatArray, quantile: float) -> FloatArray:
+    errors = combined - targets
+    return np.sign(errors) * np.where(errors > 0, 1.0 - quantile, quantile)
+
+
+def _huber(targets: FloatArray, combined: FloatArray, delta: float) -> FloatArray:
+    return np.clip(combined - targets, -delta, delta)
+
+
+def _logarithmic(targets: FloatArray, combined: FloatArray, floor: float) -> FloatArray:
+    return np.where(combined < 1, 0.0 - targets / np.maximum(combined, floor), 0.0 * combined)
+
+
+_SLOPES = {
+    SquaredLoss: (_squared, None),
+    BrierLoss: (_squared, None),
+    AbsoluteLoss: (_absolute, None),
+    PinballLoss: (_pinball, "quantile"),
+    HuberLoss: (_huber, "delta"),
+    LogLoss: (_logarithmic, "floor"),
+}
+
+
+def slope_function(loss: Loss) -> tuple[Callable[..., FloatArray], float] | None:
+    """Return the slope of a loss as a function of targets, prediction and a parameter, with that parameter.
+
+    It does not check what it is given. A loss that is not of this module has none.
+    """
+    if type(loss) not in _SLOPES:
+        return None
+    function, parameter = _SLOPES[type(loss)]
+    loss._check()
+    return function, 0.0 if parameter is None else float(getattr(loss, parameter))

@@ -42,6 +42,7 @@ LAYERS = {
         "_scorer",
         "_softmax",
         "_texts",
+        "_translation",
         "datasets",
         "losses",
         "regimes",
@@ -196,7 +197,8 @@ def test_a_family_keeps_its_inside_to_itself():
     [
         ({"xgboost", "lightgbm"}, "models"),
         ({"hmmlearn", "jumpmodels"}, "regimes"),
-        ({"numba", "onnx", "onnxruntime"}, "compiled"),
+        ({"onnx", "onnxruntime"}, "compiled"),
+        ({"numba"}, "_translation"),
     ],
 )
 def test_only_one_family_knows_the_libraries_it_learns_by(libraries, family):

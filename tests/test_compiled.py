@@ -685,7 +685,7 @@ def test_where_nothing_can_be_written_numba_translates_anew(monkeypatch):
 def test_a_library_that_is_missing(ensemble, monkeypatch, engine, library):
     monkeypatch.setitem(__import__("sys").modules, library, None)
     numba_compiled.cache_clear()
-    with pytest.raises(ImportError, match=r'pip install "skensemble\[fast\]", or use engine=\'packed\''):
+    with pytest.raises(ImportError, match=r'pip install "skensemble\[fast\]", or use '):
         ensemble.compile(engine=engine)
 
 

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 from sklearn.base import clone
+from sklearn.dummy import DummyRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression
 
 from skensemble import RegimeAwareEnsembleRegressor, losses, rules
-from skensemble.combiners import DynamicWeighting
+from skensemble.combiners import DynamicWeighting, WeightedCombiners, WeightedVoting
 from skensemble.datasets import make_prediction_stream
 from skensemble.losses import AbsoluteLoss, BrierLoss, HuberLoss, LogLoss, Loss, PinballLoss, SquaredLoss
 
@@ -404,6 +405,59 @@ def test_it_adapts_when_the_best_model_changes_inside_a_regime():
     # The short memory is what makes it quick.
     slow = replayed((targets, predictions, memberships), short_memory=1.0)[2]
     assert weights[460:600, 1].mean() > slow[460:600, 1].mean()
+
+
+def in_engine(engine, n=240):
+    """An ensemble whose weights are worked out in an engine, fitted on the first half and told of the second."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 3))
+    y, regimes = X[:, 0] + rng.normal(size=n), np.where(np.arange(n) % 60 < 30, "calm", "wild")
+    combiner = DynamicWeighting(rules.BernsteinAggregation(engine=engine))
+    members = [
+        ("one", LinearRegression()),
+        ("other", LinearRegression(fit_intercept=False)),
+        ("none", DummyRegressor()),
+    ]
+    ensemble = RegimeAwareEnsembleRegressor(members, combiner=combiner)
+    ensemble.fit(X[: n // 2], y[: n // 2], regimes=regimes[: n // 2])
+    return ensemble.partial_update(X[n // 2 :], y[n // 2 :], regimes=regimes[n // 2 :]), X, regimes
+
+
+def test_an_ensemble_in_machine_code_is_the_same_ensemble():
+    (slow, X, regimes), (fast, _, _) = in_engine("numpy"), in_engine("numba")
+    fast = pickle.loads(pickle.dumps(fast))
+    np.testing.assert_allclose(fast.weights_, slow.weights_, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(fast.predict(X, regimes=regimes), slow.predict(X, regimes=regimes), rtol=1e-12)
+    assert not np.allclose(slow.weights_.iloc[0], 1 / 3)
+
+
+def test_another_engine_goes_on_from_what_was_learned_and_another_rule_does_not():
+    past = in_engine("numpy")[0].combiner_
+    where = np.arange(3), np.arange(2), np.ones(3), 1
+    resumed = DynamicWeighting(rules.BernsteinAggregation(engine="numba"))
+    assert resumed.resume(past, *where)
+    np.testing.assert_allclose(resumed.regime_weights_, past.regime_weights_, rtol=0, atol=1e-15)
+    assert not DynamicWeighting(rules.MLPoly()).resume(past, *where)
+
+
+@pytest.mark.parametrize(
+    ("combiner", "message"),
+    [
+        (DynamicWeighting(short_memory=2), "short_memory of DynamicWeighting must be"),
+        (DynamicWeighting(rules.FixedShare(share=2)), "share of FixedShare must be"),
+        (WeightedCombiners([WeightedVoting(shrinkage=-1)]), "shrinkage of WeightedVoting must be"),
+        (WeightedCombiners(judge=DynamicWeighting(short_memory=0)), "short_memory of DynamicWeighting must be"),
+    ],
+    ids=["number", "rule", "one of several", "judge"],
+)
+def test_a_combiner_that_makes_no_sense_is_refused_before_anybody_trains(combiner, message):
+    class Untrained(LinearRegression):
+        def fit(self, X, y, sample_weight=None):
+            raise AssertionError("was trained")
+
+    ensemble = RegimeAwareEnsembleRegressor([("model", Untrained())], combiner=combiner)
+    with pytest.raises(ValueError, match=message):
+        ensemble.fit(np.arange(60.0)[:, None], np.arange(60.0))
 
 
 def test_one_regime_that_changes_its_best_model_does_not_disturb_the_other():

@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 
+from skensemble import losses as all_losses
 from skensemble import rules
+from skensemble._translation import translated
+from skensemble.losses import LogLoss, SquaredLoss, slope_function
 from skensemble.rules import (
     BernsteinAggregation,
     ExponentialAverage,
@@ -26,7 +29,8 @@ from skensemble.rules._exponential import _mixability_gap
 
 NAMES = [name for name in rules.__all__ if name != "Rule"]
 
-every_rule = pytest.mark.parametrize("rule", [getattr(rules, name)() for name in NAMES], ids=NAMES)
+MEMBERS = {name: getattr(rules, name)() for name in NAMES} | {"numba": BernsteinAggregation(engine="numba")}
+every_rule = pytest.mark.parametrize("rule", list(MEMBERS.values()), ids=list(MEMBERS))
 
 
 def panel(seed=0, n_rows=150, n_models=5, n_contexts=2):
@@ -252,9 +256,22 @@ def test_any_split_into_batches_and_any_round_trip_give_the_same_bits(rule, cuts
     edges = [0, *sorted(cuts), 60]
     for low, high in itertools.pairwise(edges):
         state = copy.deepcopy(pickle.loads(pickle.dumps(state)))
-        for row in range(low, high):
-            assert np.array_equal(rule.weights(state, awake[row]), path[row])
-            state = rule.update(state, losses[row], awake[row], scale=scale[row])
+        now = slice(low, high)
+        state, part = rule.replay(state, losses[now], awake[now], scale[now])
+        assert np.array_equal(part, path[now])
+    assert same(state, whole)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_replay_is_so_many_steps(name):
+    rule = getattr(rules, name)()
+    prior, memory, models, losses, awake = panel(1, n_rows=60)
+    scale = np.random.default_rng(1).choice([0.0, 0.5, 1.0, 3.0], size=60)
+    state = rule.start(prior, memory, models)
+    whole, path = rule.replay(state, losses, awake, scale)
+    for row in range(60):
+        assert np.array_equal(rule.weights(state, awake[row]), path[row])
+        state = rule.update(state, losses[row], awake[row], scale=scale[row])
     assert same(state, whole)
 
 
@@ -891,3 +908,136 @@ def test_joined_takes_the_records_asked_for(rule):
     if not any(isinstance(part, (int, float)) for part in state):
         taken = rule.weights(rule.joined(state, other, everybody), awake)
         np.testing.assert_allclose(taken, rule.weights(other, awake), rtol=0, atol=1e-12)
+
+
+# -- the same in machine code -----------------------------------------------------------------------------------------
+
+
+def story(seed, n_rows, n_models=3, n_contexts=3, n_outputs=1):
+    """Draw answers, outcomes and confidences as dynamic weighting hands them to its rule; with sleep and with delay."""
+    rng = np.random.default_rng(seed)
+    targets = rng.dirichlet(np.ones(n_outputs), n_rows) if n_outputs > 1 else rng.normal(size=(n_rows, 1))
+    said = np.abs(targets[:, None] + rng.normal(size=(n_rows, n_models, n_outputs)))
+    speaks = rng.uniform(size=(n_rows, n_models)) < 0.8
+    contexts = np.hstack([np.ones((n_rows, 1)), rng.dirichlet(np.full(n_contexts - 1, 0.3), n_rows).round(1)])
+    awake = (contexts[:, :, None] * speaks[:, None, :]).reshape(n_rows, n_contexts * n_models)
+    known = np.maximum.accumulate(np.maximum(np.arange(n_rows) - rng.integers(0, 4, n_rows), 0))
+    scale = rng.choice([0.0, 0.5, 1.0], n_rows)
+    return np.where(speaks[:, :, None], said, 0.0), targets, awake, {"known": known, "scale": scale}
+
+
+def both_ways(how, n_models=3, n_contexts=3):
+    """What follows in numpy, and in machine code."""
+    n = n_models * n_contexts
+    memory = np.repeat([1.0, 0.9, 1.0], n_models)[:n]
+    prior, models = np.random.default_rng(0).dirichlet(np.ones(n)), np.tile(np.arange(n_models), n_contexts)
+    runs = []
+    for engine in ("numpy", "numba"):
+        rule = BernsteinAggregation(engine)
+        runs.append(how(rule, rule.start(prior, memory, models)))
+    return runs
+
+
+def assert_close(one, other):
+    for a, b in zip(leaves(one), leaves(other), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-12, atol=1e-12)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(0, 10_000), st.integers(0, 30), st.sampled_from([1.0, 1e-150, 1e150]), st.booleans())
+def test_machine_code_follows_as_numpy_does(seed, n_rows, size, elsewhere):
+    said, targets, awake, how = story(seed, n_rows)
+    if elsewhere:
+        how["weights"] = np.random.default_rng(seed).dirichlet(np.ones(3), n_rows)
+    one, other = both_ways(
+        lambda rule, state: rule.follow(state, size * said, size * targets, awake, loss=SquaredLoss(), **how)
+    )
+    np.testing.assert_allclose(other[1], one[1], rtol=0, atol=1e-12)
+    # Roots are as large as the losses, with their precision.
+    for a, b in zip(leaves(one[0]), leaves(other[0]), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-9, atol=1e-9)
+
+
+def test_machine_code_knows_classes():
+    said, targets, awake, how = story(1, 200, n_outputs=3)
+    one, other = both_ways(lambda rule, state: rule.follow(state, said, targets, awake, loss=LogLoss(), **how))
+    assert_close(one, other)
+    assert not np.allclose(one[1][0], one[1][-1])
+
+
+@pytest.mark.parametrize("name", [name for name in all_losses.__all__ if name != "Loss"])
+def test_the_slope_of_every_loss_can_be_translated(name):
+    loss = getattr(all_losses, name)()
+    function, parameter = slope_function(loss)
+    rng = np.random.default_rng(0)
+    targets, said = rng.normal(size=(2, 500))
+    said[:5] = targets[:5]
+    expected = loss.slope(targets[:, None], said[:, None])[:, 0]
+    np.testing.assert_array_equal(translated(function)(targets, said, parameter), expected)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 10_000))
+def test_machine_code_replays_as_numpy_does_with_losses_of_any_kind(seed):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(40, 9)) * 10.0 ** rng.integers(-3, 3)
+    values[rng.uniform(size=values.shape) < 0.1] = np.nan
+    values[rng.uniform(size=values.shape) < 0.05] = np.inf
+    values[rng.uniform(size=values.shape) < 0.05] = 1e301
+    awake = rng.uniform(size=(40, 9)) * (rng.uniform(size=(40, 9)) < 0.5)
+    assert_close(*both_ways(lambda rule, state: rule.replay(state, values, awake)))
+
+
+def test_machine_code_step_by_step_is_machine_code_at_once():
+    said, targets, awake, _ = story(3, 60)
+    rule = BernsteinAggregation("numba")
+    start = rule.start(np.full(9, 1 / 9), np.full(9, 0.99), np.tile(np.arange(3), 3))
+    end, weights = rule.follow(start, said, targets, awake, loss=SquaredLoss())
+    state, rows = start, []
+    for i in range(60):
+        now = slice(i, i + 1)
+        state, row = rule.follow(state, said[now], targets[now], awake[now], loss=SquaredLoss())
+        rows.append(row)
+    assert same(state, end)
+    np.testing.assert_array_equal(np.vstack(rows), weights)
+
+
+def test_machine_code_takes_what_was_read_from_a_file():
+    said, targets, awake, _ = story(4, 20)
+    for given_arrays in (said, targets, awake):
+        given_arrays.flags.writeable = False
+    one, other = both_ways(
+        lambda rule, state: rule.follow(state, np.asfortranarray(said), targets, awake, loss=SquaredLoss())
+    )
+    assert_close(one, other)
+
+
+def test_machine_code_for_the_losses_that_it_knows():
+    class Own(SquaredLoss):
+        pass
+
+    rule = BernsteinAggregation("numba")
+    with pytest.raises(ValueError, match=r"knows the losses of skensemble.losses; got Own\(\)\. Use engine='numpy'"):
+        rule.follow(started(rule), np.ones((1, 3, 1)), np.ones((1, 1)), np.ones((1, 3)), loss=Own())
+
+
+def test_an_unknown_engine():
+    with pytest.raises(ValueError, match="engine of BernsteinAggregation must be one of 'numba', 'numpy'; got 'C'"):
+        started(BernsteinAggregation("C"))
+
+
+def test_a_change_in_what_is_called_makes_another_translation():
+    def one(x):
+        return x + 1.0
+
+    def two(x):
+        return x + 2.0
+
+    def names(called):
+        def run(x):
+            return called(x)
+
+        translated(run, [called])
+        return run.__qualname__
+
+    assert names(one) == names(one) != names(two)

@@ -11,7 +11,6 @@ from sklearn.base import BaseEstimator, clone
 
 from skensemble._compat import take_rows
 from skensemble.losses import LogLoss, Loss, SquaredLoss
-from skensemble.splits import answered_rows
 from skensemble.trades import TradeEvidence
 
 __all__ = [
@@ -72,6 +71,17 @@ class Combiner(BaseEstimator, ABC):
         """
         return False
 
+    def check_parameters(self) -> None:
+        """Refuse parameters that make no sense: an ensemble asks before it trains anybody.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range.
+        ImportError
+            If a parameter needs a library that is not installed.
+        """
+
     def fit(
         self,
         predictions: Array,
@@ -101,7 +111,7 @@ class Combiner(BaseEstimator, ABC):
         Combiner
             Itself.
         """
-        self._check_parameters()
+        self.check_parameters()
         self._fit(predictions, targets, memberships, _counted(sample_weight, targets), features)
         return self
 
@@ -199,8 +209,8 @@ class Combiner(BaseEstimator, ABC):
         weights : ndarray of shape (n_samples, n_models)
             The weights behind them. n rows at once give the same bits as n calls of one row.
         """
-        counted, answered = _counted(sample_weight, targets), answered_rows(len(targets), known)
-        return self._follow(predictions, targets, memberships, counted, weights, answered, features)
+        counted = _counted(sample_weight, targets)
+        return self._follow(predictions, targets, memberships, counted, weights, known, features)
 
     def follow_trades(self, profits_bps: Array, memberships: Array, sample_weight: Array) -> bool:
         """Learn from trades of single models, whose outcomes tell nothing about what the others would have earned.
@@ -260,7 +270,7 @@ class Combiner(BaseEstimator, ABC):
         bool
             False where it cannot, as from a combiner of another kind; then `fit` starts anew.
         """
-        self._check_parameters()
+        self.check_parameters()
         return type(past) is type(self) and self._resume(past, models, regimes, keep, n_outputs)
 
     def combine(self, predictions: Array, memberships: Array, *, features: Any = None) -> Array:
@@ -321,9 +331,6 @@ class Combiner(BaseEstimator, ABC):
 
     # What a combiner says for itself.
 
-    def _check_parameters(self) -> None:
-        """Refuse parameters that make no sense."""
-
     @abstractmethod
     def _fit(self, predictions: Array, targets: Array, memberships: Array, counted: Array, features: Any) -> None:
         """Start anew and learn from all rows."""
@@ -336,10 +343,10 @@ class Combiner(BaseEstimator, ABC):
         memberships: Array,
         counted: Array,
         weights: Array | None,
-        answered: list[slice],
+        known: NDArray[np.intp] | None,
         features: Any,
     ) -> tuple[Array, Array]:
-        """Combined predictions and weights; answer the rows of ``answered[i]``, then learn from row i."""
+        """Combined predictions and weights; answer all rows with so many outcomes known, then learn from the next."""
 
     @abstractmethod
     def _resume(

@@ -135,7 +135,7 @@ class WeightedCombiners(Combiner):
         weights : ndarray of shape (n_samples, n_models)
             The weights behind them.
         """
-        self._check_parameters()
+        self.check_parameters()
         self.combiners_ = [clone(each) for each in self._given()]
         said = [
             each.fit_forward(predictions, targets, memberships, sample_weight, folds, known=known, features=features)
@@ -200,7 +200,8 @@ class WeightedCombiners(Combiner):
             own.welcome(newcomers, other)
         self.regime_weights_ = self._regime_weights(len(newcomers), len(self.regime_weights_) - 1)
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Refuse parameters that make no sense."""
         check_part(self.judge, "judge", "WeightedCombiners", DynamicWeighting, "DynamicWeighting()")
         given = self.combiners
         if given is not None and not (
@@ -210,6 +211,8 @@ class WeightedCombiners(Combiner):
                 f"combiners of WeightedCombiners must be a list of combiners, such as [WeightedVoting(), Stacking()]; "
                 f"got {shown(given)}."
             )
+        for each in [*self._given(), *([] if self.judge is None else [self.judge])]:
+            each.check_parameters()
 
     def _given(self) -> list[Combiner]:
         if self.combiners is not None:
@@ -228,15 +231,13 @@ class WeightedCombiners(Combiner):
         memberships: Array,
         counted: Array,
         weights: Array | None,
-        answered: list[slice],
+        known: NDArray[np.intp] | None,
         features: Any,
     ) -> tuple[Array, Array]:
         combiners, judge = [copy(each) for each in self.combiners_], copy(self.judge_)
-        said = [
-            each._follow(predictions, targets, memberships, counted, None, answered, features) for each in combiners
-        ]
+        said = [each._follow(predictions, targets, memberships, counted, None, known, features) for each in combiners]
         heard = np.stack([combined for combined, _ in said], axis=1)
-        combined, shares = judge._follow(heard, targets, _nowhere(heard), counted, None, answered, None)
+        combined, shares = judge._follow(heard, targets, _nowhere(heard), counted, None, known, None)
         self.combiners_, self.judge_ = combiners, judge
         self.regime_weights_ = self._regime_weights(predictions.shape[1], memberships.shape[1])
         return combined, _shared(shares, [own for _, own in said])

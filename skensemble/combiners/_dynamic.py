@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from skensemble._checks import check_number, check_part
 from skensemble.combiners._base import Array, Averaging, awake_models, default_loss, weighted_mean
-from skensemble.losses import Loss
+from skensemble.losses import Loss, SquaredLoss
 from skensemble.rules import BernsteinAggregation, Rule
-from skensemble.splits import answered_rows
 
 __all__ = ["DynamicWeighting"]
 
@@ -134,18 +134,29 @@ class DynamicWeighting(Averaging):
         weights : ndarray of shape (n_samples, n_models)
             The weights behind them.
         """
-        self._check_parameters()
+        self.check_parameters()
         self._start(predictions.shape[1], memberships.shape[1], targets.shape[1])
         return self.follow(predictions, targets, memberships, sample_weight, known=known)
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Refuse parameters that make no sense."""
         check_number(self.short_memory, "short_memory", "DynamicWeighting", low=0, open_low=True, high=1)
         check_part(self.rule, "rule", "DynamicWeighting", Rule, "BernsteinAggregation()")
         check_part(self.loss, "loss", "DynamicWeighting", Loss, "SquaredLoss()")
+        # A row of no weight: rule and loss say whether they can work together.
+        rule, loss = self.rule or BernsteinAggregation(), self.loss or SquaredLoss()
+        rule.follow(
+            rule.start([1.0], [1.0]),
+            np.zeros((1, 1, 1)),
+            np.zeros((1, 1)),
+            np.ones((1, 1)),
+            loss=loss if self.gradient_trick and loss.convex else None,
+            scale=np.zeros(1),
+        )
 
     def _fit(self, predictions: Array, targets: Array, memberships: Array, counted: Array, features: Any) -> None:
         self._start(predictions.shape[1], memberships.shape[1], targets.shape[1])
-        self._follow(predictions, targets, memberships, counted, None, answered_rows(len(targets)), features)
+        self._follow(predictions, targets, memberships, counted, None, None, features)
 
     def _start(self, n_models: int, n_regimes: int, n_outputs: int) -> None:
         """Lay out the specialists, model by model within each context, and their prior."""
@@ -171,43 +182,29 @@ class DynamicWeighting(Averaging):
         memberships: Array,
         counted: Array,
         weights: Array | None,
-        answered: list[slice],
+        known: Any,
         features: Any,
     ) -> tuple[Array, Array]:
-        n_samples, n_models, _ = predictions.shape
         awake = awake_models(predictions)
-        confidences = self._confidences(awake, memberships)
-        said = np.where(awake[:, :, None], predictions, 0.0)
-        slopes = self.gradient_trick and self.loss_.convex
-        own_losses = None if slopes else self.loss_(targets, predictions)
-        each = np.tile(np.arange(n_models), self.n_contexts_)
-        # The regret is that of what was said, and so of the trust when it was said.
-        trust = np.empty((n_samples, len(each)))
-        before = np.empty((n_samples, n_models))
-        rule, state, slope = self.rule_, self.state_, self.loss_.slope
-        by_context = (self.n_contexts_, n_models)
-        rows = zip(confidences, said, targets[:, None], counted.tolist(), answered, strict=True)
-        for i, (speaking, answers, target, scale, asked) in enumerate(rows):
-            for row in range(asked.start, asked.stop):
-                trust[row] = rule.weights(state, confidences[row])
-                before[row] = np.add.reduce(trust[row].reshape(by_context), 0)
-            if not scale > 0:
-                continue
-            then, of_models = trust[i], before[i]
-            if weights is not None:
-                of_models = weights[i]
-                then = np.concatenate([of_models, np.zeros(len(each) - n_models)])
-            losses = answers @ slope(target, (of_models @ answers)[None])[0] if own_losses is None else own_losses[i]
-            state = rule.update(state, losses[each], speaking, weights=then, scale=scale)
-        self.state_ = state
-        self.regime_weights_ = self._regime_weights(n_models, memberships.shape[1])
+        self.state_, before = self.rule_.follow(
+            self.state_,
+            np.where(awake[:, :, None], predictions, 0.0),
+            targets,
+            self._confidences(awake, memberships),
+            loss=self.loss_,
+            losses=None if self.gradient_trick and self.loss_.convex else self.loss_(targets, predictions),
+            scale=counted,
+            known=known,
+            weights=weights,
+        )
+        self.regime_weights_ = self._regime_weights(predictions.shape[1], memberships.shape[1])
         before = self._with_trades(before, awake, memberships)
         return weighted_mean(before, predictions), before
 
     def _resume(self, past: DynamicWeighting, models: Any, regimes: Any, keep: Array, n_outputs: int) -> bool:
         self._start(len(models), len(regimes), n_outputs)
         # What another rule, or the same on another scale of losses, has learned means nothing to this one.
-        same = repr((self.rule_, self.loss_)) == repr((past.rule_, past.loss_))
+        same = repr((_without_engine(self.rule_), self.loss_)) == repr((_without_engine(past.rule_), past.loss_))
         if not same or self.gradient_trick != past.gradient_trick:
             return False
         n_before = past.regime_weights_.shape[1]
@@ -248,3 +245,8 @@ class DynamicWeighting(Averaging):
     def _regime_weights(self, n_models: int, n_regimes: int) -> Array:
         inside = np.vstack([np.zeros(n_regimes), np.eye(n_regimes)])
         return self._weigh(np.ones((1 + n_regimes, n_models), dtype=bool), inside)
+
+
+def _without_engine(rule: Rule[Any]) -> Rule[Any]:
+    """Return the rule as it would be without an engine of its own: what it learns is the same."""
+    return clone(rule).set_params(engine="numpy") if "engine" in rule.get_params() else rule

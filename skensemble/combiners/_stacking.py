@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import clone, is_classifier
 
@@ -25,6 +26,7 @@ from skensemble.combiners._base import (
 )
 from skensemble.combiners._final import LogOddsPool, NonNegativeRidge
 from skensemble.models import make_model, takes_sample_weight
+from skensemble.splits import answered_rows
 
 __all__ = ["Stacking"]
 
@@ -102,7 +104,8 @@ class Stacking(Combiner):
         """
         return bool(self.passthrough)
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Refuse parameters that make no sense."""
         check_number(self.shrinkage, "shrinkage", "Stacking", low=0)
 
     def _fit(self, predictions: Array, targets: Array, memberships: Array, counted: Array, features: Any) -> None:
@@ -131,7 +134,7 @@ class Stacking(Combiner):
         memberships: Array,
         counted: Array,
         weights: Array | None,
-        answered: list[slice],
+        known: NDArray[np.intp] | None,
         features: Any,
     ) -> tuple[Array, Array]:
         before = self.weights(predictions, memberships)
@@ -155,13 +158,12 @@ class Stacking(Combiner):
         finals = [learning[id(each)] for each in self.final_estimators_]
         filled, labels, shares = _filled(predictions), _labels(targets), regime_shares(memberships)
         combined, heard = np.empty(targets.shape), awake_models(predictions).any(axis=1)
-        for i in range(len(targets)):
+        for i, now in enumerate(answered_rows(len(targets), known)):
             row = slice(i, i + 1)
             design = self._design(filled[row], None if features is None else take_rows(features, row))
-            if answered[i] == row:
+            if now == row:
                 combined[row] = self._blend(finals, design, memberships[row])
-            elif answered[i].start < answered[i].stop:
-                now = answered[i]
+            elif now.start < now.stop:
                 other = self._design(filled[now], None if features is None else take_rows(features, now))
                 combined[now] = self._blend(finals, other, memberships[now])
             if counted[i] > 0 and heard[i]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skensemble._checks import check_number, check_part
 from skensemble.combiners._base import Array, Averaging, awake_models, default_loss, weighted_mean
 from skensemble.losses import Loss
+from skensemble.splits import answered_rows
 from skensemble.weightings import ConvexWeights, Evidence, Weighting
 
 __all__ = ["WeightedVoting"]
@@ -76,7 +78,8 @@ class WeightedVoting(Averaging):
         self.shrinkage = shrinkage
         self.memory = memory
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Refuse parameters that make no sense."""
         check_number(self.shrinkage, "shrinkage", "WeightedVoting", low=0)
         check_number(self.memory, "memory", "WeightedVoting", low=0, open_low=True, high=1)
         check_part(self.weighting, "weighting", "WeightedVoting", Weighting, "ConvexWeights()")
@@ -96,14 +99,14 @@ class WeightedVoting(Averaging):
         memberships: Array,
         counted: Array,
         weights: Array | None,
-        answered: list[slice],
+        known: NDArray[np.intp] | None,
         features: Any,
     ) -> tuple[Array, Array]:
         predictions, losses = self._heard(predictions, targets)
         combined, before = np.empty(targets.shape), np.empty(predictions.shape[:2])
         weighed = self.evidence_
-        for i in range(len(targets)):
-            row, now = slice(i, i + 1), answered[i]
+        for i, now in enumerate(answered_rows(len(targets), known)):
+            row = slice(i, i + 1)
             if now.start < now.stop:
                 # Weights that nobody asks for, between rows of one timestamp, need not be worked out.
                 if weighed is not self.evidence_:

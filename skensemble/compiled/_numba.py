@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skensemble._translation import translated
 from skensemble.compiled._trees import PackedTrees, TreeModel, readings
 
 __all__ = ["NumbaTrees"]
@@ -33,10 +34,6 @@ class NumbaTrees(PackedTrees):
     ------
     ImportError
         If numba is not installed.
-
-    References
-    ----------
-    Lam, S. K., Pitrou, A. & Seibert, S. (2015). Numba: a LLVM-based Python JIT compiler. LLVM-HPC.
 
     Examples
     --------
@@ -145,15 +142,4 @@ def _totals(
 
 @cache
 def _compiled() -> Callable[..., None]:
-    try:
-        import numba  # noqa: PLC0415 - loaded where it is needed, and an extra
-    except ImportError as error:
-        raise ImportError(
-            f"engine='numba' needs numba ({error}): pip install \"skensemble[fast]\", or use engine='packed'."
-        ) from error
-    compiled: Callable[..., None]
-    try:
-        compiled = numba.njit(nogil=True, cache=True)(_totals)
-    except RuntimeError:  # no folder takes the translation: every process makes its own
-        compiled = numba.njit(nogil=True)(_totals)
-    return compiled
+    return translated(_totals)

@@ -12,30 +12,10 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
 from skensemble._checks import shown
+from skensemble.losses import Loss
+from skensemble.rules._row import FAINT, TINY, Floats, Positions, Rows, Trust, following, row_softmax, updated
 
-__all__ = [
-    "TINY",
-    "Floats",
-    "Positions",
-    "Rule",
-    "Specialists",
-    "Trust",
-    "moved",
-    "normalised",
-    "shares_of",
-    "softmax",
-    "trust_of",
-]
-
-Floats = npt.NDArray[np.float64]
-Positions = npt.NDArray[np.intp]
-
-# The smallest positive number: a divisor that keeps 0/0 at 0 and needs no branch.
-TINY = 5e-324
-# Below this total, weights are computed afresh from logarithms: relative precision would suffer.
-_FAINT = 1e-290
-# Losses beyond this size count as not finite: their differences and sums would overflow.
-_HUGE = 1e300
+__all__ = ["Rule", "Specialists", "moved", "normalised", "shares_of", "softmax"]
 
 
 class Specialists(NamedTuple):
@@ -74,21 +54,6 @@ class Record(Protocol):
 
 
 State = TypeVar("State", bound=Record)
-
-
-class Trust(NamedTuple):
-    """Weights before confidences, in two forms.
-
-    Attributes
-    ----------
-    logits : ndarray of shape (n_specialists,)
-        Their logarithms up to a constant: what is true.
-    odds : ndarray of shape (n_specialists,)
-        The same over the largest, 0 where that underflows: what is fast.
-    """
-
-    logits: Floats
-    odds: Floats
 
 
 class Rule(BaseEstimator, ABC, Generic[State]):
@@ -200,28 +165,9 @@ class Rule(BaseEstimator, ABC, Generic[State]):
         state : record of arrays
             The very same record where nothing could be learned.
         """
-        if not 0.0 < scale < math.inf:
-            return state
         if weights is None:
             weights = self._weigh(state, awake)
-        # One comparison that fails for NaN, inf and extreme sizes keeps the usual row free of masks.
-        if not np.maximum.reduce(np.abs(losses)) <= _HUGE:
-            heard = (awake > 0) & (np.abs(losses) <= _HUGE)
-            losses = np.where(heard, losses, 0.0)
-            awake = np.where(heard, awake, 0.0)
-            if weights[~heard].any():
-                weights = np.where(heard, weights, 0.0)
-                weights = shares_of(weights) if weights.any() else self._weigh(state, awake)
-        # Losses are measured from that of the heaviest specialist, whose own regret is the one that cancels most.
-        heaviest = weights.argmax()
-        if weights[heaviest] == 0.0:
-            return state
-        lead = losses - losses[heaviest]
-        regrets = weights.dot(lead) - lead
-        regrets *= awake
-        if scale != 1.0:
-            regrets *= scale
-        return self._learn(state, regrets, awake, weights)
+        return updated(self._weigh, self._learn, state, losses, awake, weights, scale)
 
     def replay(self, state: State, losses: Floats, awake: Floats, scale: Floats | None = None) -> tuple[State, Floats]:
         """Take many rows in order, each with the weights of its moment: the same as so many single steps.
@@ -244,12 +190,88 @@ class Rule(BaseEstimator, ABC, Generic[State]):
         weights : ndarray of shape (n_samples, n_specialists)
             The weights in force before each outcome.
         """
-        path = np.empty(awake.shape)
-        scales = [1.0] * len(awake) if scale is None else [float(factor) for factor in scale]
-        for row, factor in enumerate(scales):
-            path[row] = self.weights(state, awake[row])
-            state = self.update(state, losses[row], awake[row], weights=path[row], scale=factor)
-        return state, path
+        n_samples, n_specialists = awake.shape
+        nothing = np.empty((n_samples, n_specialists, 0)), np.empty((n_samples, 0))
+        return self.follow(state, *nothing, awake, losses=losses, scale=scale)
+
+    def follow(
+        self,
+        state: State,
+        said: Floats,
+        targets: Floats,
+        awake: Floats,
+        *,
+        loss: Loss | None = None,
+        losses: Floats | None = None,
+        scale: Floats | None = None,
+        known: Positions | None = None,
+        weights: Floats | None = None,
+    ) -> tuple[State, Floats]:
+        r"""Answer row after row for models that speak in several contexts, and learn from what each outcome cost.
+
+        The specialists are the models within each context. A model's weight w is the sum over its contexts, the answer
+        :math:`z = \sum_k w_k x_k`, and after the outcome y model k is told :math:`\langle \ell'(z, y), x_k \rangle`,
+        or its own loss.
+
+        Parameters
+        ----------
+        state : record of arrays
+            From ``start`` or ``update``.
+        said : ndarray of shape (n_samples, n_models, n_outputs)
+            What each model said; 0 where it sleeps.
+        targets : ndarray of shape (n_samples, n_outputs)
+            What came true, in time order.
+        awake : ndarray of shape (n_samples, n_contexts * n_models)
+            Confidences, model by model within each context.
+        loss : Loss, default=None
+            Whose slopes are learned from; ``None`` needs ``losses``.
+        losses : ndarray of shape (n_samples, n_models), default=None
+            What each model's own error cost, to be learned from in place of slopes.
+        scale : ndarray of shape (n_samples,), default=None
+            Sample weights; ``None`` means 1 for every row.
+        known : ndarray of int of shape (n_samples,), default=None
+            How many rows had an outcome when each was answered, never falling and at most the row's own number;
+            ``None`` is all rows before.
+        weights : ndarray of shape (n_samples, n_models), default=None
+            The weights with which the rows were answered elsewhere; ``None``: those of this run.
+
+        Returns
+        -------
+        state : record of arrays
+            The state after the last row.
+        weights : ndarray of shape (n_samples, n_models)
+            The weights with which each row was answered.
+
+        Examples
+        --------
+        Two models in one context; the first is right:
+
+        >>> import numpy as np
+        >>> from skensemble.losses import SquaredLoss
+        >>> from skensemble.rules import BernsteinAggregation
+        >>> rule, said = BernsteinAggregation(), np.array([[[1.0], [3.0]]] * 3)
+        >>> start = rule.start([0.5, 0.5], [1, 1])
+        >>> state, weights = rule.follow(start, said, np.ones((3, 1)), np.ones((3, 2)), loss=SquaredLoss())
+        >>> weights.round(2)
+        array([[0.5 , 0.5 ],
+               [0.79, 0.21],
+               [0.88, 0.12]])
+        """
+        n_samples, n_models, _ = said.shape
+        every, nothing = np.arange(n_samples), np.empty((0, n_models))
+        # Which rows are answered after the outcomes of those before each and before its own.
+        last = every + 1 if known is None else np.searchsorted(known, every, side="right")
+        rows = Rows(
+            said,
+            targets,
+            awake,
+            np.ones(n_samples) if scale is None else scale,
+            np.append(0, last)[:-1],
+            last,
+            nothing if weights is None else weights,
+            nothing if losses is None else losses,
+        )
+        return self._follow(state, rows, loss)
 
     def carried(self, state: State, fresh: State, source: npt.ArrayLike, keep: npt.ArrayLike) -> State:
         """Return what was learned, moved to another set of specialists: models came, went or changed.
@@ -338,10 +360,14 @@ class Rule(BaseEstimator, ABC, Generic[State]):
         True
         """
         size = len(newcomers)
+
+        def each_has_one(part: Any) -> bool:
+            return isinstance(part, np.ndarray) and part.shape[-1:] == (size,)
+
         pairs: Any = zip(state, other, strict=True)  # type: ignore[call-overload]
         # Only records are mixed; what follows from them is worked out by the same step that carries a record over.
         parts = [
-            np.where(newcomers, theirs, own) if isinstance(own, np.ndarray) and own.shape[-1:] == (size,) else own
+            np.where(newcomers, theirs, own) if each_has_one(own) and each_has_one(theirs) else own
             for own, theirs in pairs
         ]
         return self._carry(type(state)(*parts), state, np.arange(size), np.ones(size))
@@ -358,6 +384,18 @@ class Rule(BaseEstimator, ABC, Generic[State]):
     def _learn(self, state: State, regrets: Floats, awake: Floats, weights: Floats) -> State:
         """Return the state after regrets that are finite, and 0 where a specialist is asleep."""
 
+    def _follow(self, state: State, rows: Rows, loss: Loss | None) -> tuple[State, Floats]:
+        """Return the state after all rows, and the weights of the models on each."""
+
+        def update(state: State, losses: Floats, awake: Floats, weights: Floats, scale: float) -> State:
+            return self.update(state, losses, awake, weights=weights, scale=scale)
+
+        def slope(targets: Floats, combined: Floats, _: float) -> Floats:
+            slopes: Floats = loss.slope(targets[None], combined[None])[0]  # type: ignore[union-attr]
+            return slopes
+
+        return following(self.weights, update, slope)(state, rows, 0.0)
+
     @abstractmethod
     def _carry(self, state: State, fresh: State, origin: Positions, kept: Floats) -> State:
         """Return ``state`` on the specialists of ``fresh``; ``kept`` is 0 where one is new, but not everywhere."""
@@ -368,13 +406,10 @@ def moved(record: npt.NDArray[Any], origin: Positions, kept: Floats) -> npt.NDAr
     return np.where(kept > 0, np.take(record, origin, axis=-1), 0)
 
 
-def trust_of(logits: Floats) -> Trust:
-    """Return weights before confidences from their logarithms."""
-    return Trust(logits, np.exp(logits - np.maximum.reduce(logits)))
-
-
 def softmax(trust: Trust, awake: Floats) -> Floats:
     """Return weights ∝ ``awake`` · exp(``trust.logits``) over the last axis; zeros where nobody is awake."""
+    if awake.ndim == 1:
+        return row_softmax(trust, awake)
 
     def by_logs(part: Floats) -> Floats:
         logits = np.where(part > 0, trust.logits, -np.inf)
@@ -388,10 +423,10 @@ def normalised(parts: Floats, awake: Floats, otherwise: Callable[[Floats], Float
     """Divide by the sum over the last axis; where that is next to nothing, the weights come from ``otherwise``."""
     if parts.ndim == 1:
         total = np.add.reduce(parts)
-        return parts / total if total > _FAINT else otherwise(awake)
+        return parts / total if total > FAINT else otherwise(awake)
     totals = np.add.reduce(parts, axis=-1)
-    shares = parts / np.maximum(totals, _FAINT)[:, np.newaxis]
-    faint = totals <= _FAINT
+    shares = parts / np.maximum(totals, FAINT)[:, np.newaxis]
+    faint = totals <= FAINT
     if faint.any():
         shares[faint] = otherwise(awake[faint])
     return shares

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from skensemble._checks import check_number
-from skensemble.rules._base import TINY, Floats, Positions, Rule, Specialists, Trust, moved, softmax, trust_of
+from skensemble.rules._base import Rule, Specialists, moved, softmax
+from skensemble.rules._row import TINY, Floats, Positions, Trust, trust_of
 
 __all__ = ["ExponentialAverage", "FixedShare"]
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skensemble.rules._base import TINY, Floats, Positions, Rule, Specialists, moved, normalised, shares_of
+from skensemble.rules._base import Rule, Specialists, moved, normalised, shares_of
+from skensemble.rules._row import TINY, Floats, Positions
 
 __all__ = ["MLPoly"]
 

@@ -7,18 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from skensemble._checks import check_number
-from skensemble.rules._base import (
-    TINY,
-    Floats,
-    Positions,
-    Rule,
-    Specialists,
-    Trust,
-    moved,
-    shares_of,
-    softmax,
-    trust_of,
-)
+from skensemble.rules._base import Rule, Specialists, moved, shares_of, softmax
+from skensemble.rules._row import TINY, Floats, Positions, Trust, trust_of
 
 __all__ = ["NoLearning", "RecentPerformance"]
 
