@@ -18,9 +18,9 @@ from skensemble._checks import shown
 from skensemble._judged import BEST, EQUAL, Judged, judged_by_live, judged_by_walk, plain_rivals, same_losses
 from skensemble._texts import label
 from skensemble.combiners import awake_models, default_loss, over_awake, weighted_mean
-from skensemble.evaluation import Change, WalkForward, change_interval
+from skensemble.evaluation import Change, WalkForward, change_interval, difference_interval
 from skensemble.live import Health, LiveEnsemble
-from skensemble.performance import performance_figures, rate_interval
+from skensemble.performance import moment_profits, performance_figures, rate_interval
 
 __all__ = ["FEWEST", "Comparison", "Evidence", "Rate", "read_live", "read_walk"]
 
@@ -94,7 +94,8 @@ class Evidence:
     first_rival : str or None
         That one of them which a walk forward names first, where it is no ensemble.
     trading : dict of str to dict of str to float, or None
-        What each contestant earned, by its figures as `WalkForward.report` calls them; ``None`` without trades.
+        What each contestant earned, by its figures as `WalkForward.report` calls them, and how much more the ensemble
+        earned than it at each of ``n_moments`` (``ahead_bps``, with its interval); ``None`` without trades.
     health : Health or None
         How the process was doing, of a live ensemble.
     """
@@ -346,7 +347,15 @@ def _trading(walk: WalkForward, judged: Judged) -> dict[str, dict[str, float]] |
         **{names[model]: f"{model} alone" for model in judged.models},
     }
     figures = [name for name in report.columns if name.startswith(("n_trades", "profit_bps", "sharpe", "drawdown_bps"))]
-    return {said.get(str(name), str(name)): dict(row) for name, row in report[figures].astype(float).iterrows()}
+    found = {str(name): dict(row) for name, row in report[figures].astype(float).iterrows()}
+    # At a moment without a trade nothing was earned, so that all are compared at the same moments.
+    earned, weight = moment_profits(walk.profits_bps.to_numpy(), walk.sample_weight, walk.moments)
+    of_name = dict(zip(walk.rivals, np.nan_to_num(earned).T, strict=True))
+    for name in found.keys() - {judged.who}:
+        ahead = difference_interval(of_name[judged.who], of_name[name], weight)
+        found[name] |= dict(zip(("ahead_bps", "ahead_bps_low", "ahead_bps_high"), ahead, strict=True))
+        found[name]["n_moments"] = float((weight > 0).sum())
+    return {said.get(name, name): row for name, row in found.items()}
 
 
 def read_live(live: LiveEnsemble) -> Evidence:

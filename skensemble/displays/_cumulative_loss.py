@@ -34,6 +34,7 @@ from skensemble.displays._style import (
     span,
     thinned,
 )
+from skensemble.performance import moment_profits
 
 __all__ = ["CumulativeLossDisplay"]
 
@@ -287,19 +288,10 @@ class CumulativeLossDisplay:
         """Profit so far, in basis points of one stake."""
         if self.profits_bps is None:
             return None
-        profits, weight = self.profits_bps.to_numpy(dtype=float), with_mean_one(self._weight())
         place, moments = self.profits_bps.index.factorize(use_na_sentinel=False)
-
-        def summed(values: Any) -> Any:
-            return np.stack([np.bincount(place, column, len(moments)) for column in values.T], axis=1)
-
-        traded = np.isfinite(profits) * weight[:, None]
-        earned, held = summed(np.where(traded > 0, profits, 0.0) * traded), summed(traded)
-        whole, n_rows = summed(np.column_stack([weight, weight > 0])).T
-        # As in a report: a moment is one trade at the mean of its rows, and counts as much as one of them.
-        stake = (whole / np.maximum(n_rows, 1.0))[:, None]
-        mean = earned / np.where(held > 0, held, 1.0)
-        return pd.DataFrame(np.cumsum(stake * mean, axis=0), index=moments, columns=self.profits_bps.columns)
+        profits, weight = moment_profits(self.profits_bps.to_numpy(dtype=float), with_mean_one(self._weight()), place)
+        earned = np.cumsum(np.nan_to_num(profits) * weight[:, None], axis=0)
+        return pd.DataFrame(earned, index=moments, columns=self.profits_bps.columns)
 
     def _weight(self) -> Any:
         return np.ones(len(self.losses)) if self.sample_weight is None else np.asarray(self.sample_weight, dtype=float)
