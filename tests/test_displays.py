@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from itertools import combinations, pairwise
 from operator import itemgetter
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.dates import date2num, num2date
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -42,6 +44,7 @@ from skensemble.displays._style import (
     LINES,
     axis_of,
     draw_bands,
+    scale_of,
     span,
     starts_of_stretches,
     thinned,
@@ -834,6 +837,39 @@ def test_rows_stand_at_their_times_or_numbers():
     assert span(aware) == "2024-01-01 to 2024-01-02, n = 2"
     assert span(pd.RangeIndex(3), "rows") == "rows 0 to 2, n = 3"
     assert span(pd.RangeIndex(0)) == "n = 0"
+
+
+@pytest.mark.parametrize("size", [(4.0, 3.0), (2.7, 2.1)], ids=str)
+@pytest.mark.parametrize("display", DISPLAYS)
+def test_in_a_small_place_nothing_is_written_over(display, size, numbers):
+    figure = Figure(figsize=size, layout="constrained")
+    shown = made(display, "from_walk_forward", numbers).plot(figure.add_subplot())
+    # Where the layout finds no room it warns.
+    figure.canvas.draw()
+    own = [shown.ax_] if hasattr(shown, "ax_") else shown.axes_
+    for axes in own:
+        assert axes.bbox.width > 0.2 * figure.bbox.width
+        assert scale_of(axes) < 1
+        for line in (axes.xaxis, axes.yaxis):
+            boxes = [text.get_window_extent() for text in line.get_ticklabels() if text.get_text() in seen(line)]
+            low, high = ("x0", "x1") if line is axes.xaxis else ("y0", "y1")
+            boxes.sort(key=lambda box, end=low: getattr(box, end))
+            assert all(getattr(one, high) <= getattr(next_one, low) for one, next_one in pairwise(boxes))
+        texts = [text for text in axes.findobj(Text) if text.get_visible() and text.get_text().strip()]
+        assert min(text.get_fontsize() for text in texts) > 3.5
+        inside = [text.get_window_extent() for text in axes.texts if text.get_text() and text.get_in_layout()]
+        assert not any(one.overlaps(other) for one, other in combinations(inside, 2))
+    # A figure of its own is as it always was.
+    plain = made(display, "from_walk_forward", numbers).plot()
+    assert {scale_of(axes) for axes in plain.figure_.axes} == {1.0}
+    pyplot.close("all")
+
+
+def seen(line):
+    """What is written at the ticks that the picture holds; nothing that is turned aside."""
+    low, high = sorted(line.get_view_interval())
+    ticks = [tick for tick in line.get_major_ticks() if low <= tick.get_loc() <= high and tick.label1.get_visible()]
+    return {tick.label1.get_text() for tick in ticks if not tick.label1.get_rotation()}
 
 
 def test_three_panels_need_a_place_that_can_be_divided():

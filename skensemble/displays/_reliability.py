@@ -10,7 +10,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skensemble._judged import Judged, ensemble_of, judged_by_live, judged_by_walk
-from skensemble.displays._style import COLOURS, FEW, named, panels, short, show_legend, show_title
+from skensemble.displays._style import (
+    COLOURS,
+    FEW,
+    named,
+    panels,
+    scale_of,
+    short,
+    show_legend,
+    show_title,
+    width_of_text,
+)
 from skensemble.performance import rate_interval, wilson_interval
 
 __all__ = ["ReliabilityDisplay"]
@@ -228,12 +238,18 @@ class ReliabilityDisplay:
             look: dict[str, Any] = {"color": COLOURS[place % len(COLOURS)], "marker": _MARKERS[place % len(_MARKERS)]}
             look = {"color": "black", "marker": "o"} if pooled else look
             handles.append(_draw_points(axes, own, shift, short(regime), look, joined=pooled))
-        for point in figures[figures["regime"] == _POOLED].itertuples():
-            place_n = (point.stated, bottom)
-            axes.annotate(
-                f"{point.n:,.0f}", place_n, xytext=(0, 3), textcoords="offset points", ha="center", fontsize=7
-            )
-        axes.text(0.0, 0.0, " n:", transform=axes.transAxes, fontsize=7, va="bottom")
+        size = 7 * scale_of(axes)
+        inch = (right - left) / (axes.bbox.width / axes.figure.dpi)
+        free = left + inch * width_of_text(" n:", size)
+        axes.text(0.0, 0.0, " n:", transform=axes.transAxes, fontsize=size, va="bottom")
+        for point in figures[figures["regime"] == _POOLED].sort_values("stated").itertuples():
+            text = f"{point.n:,.0f}"
+            half = inch * width_of_text(text, size) / 2
+            # Where counts stand too close, the first of them is told.
+            if point.stated - half >= free:
+                style: dict[str, Any] = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center"}
+                axes.annotate(text, (point.stated, bottom), fontsize=size, **style)
+                free = point.stated + half
         axes.set_xlim(left, right)
         axes.set_ylim(bottom, top)
         return handles
