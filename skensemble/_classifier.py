@@ -13,9 +13,10 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from skensemble._base import ATTRIBUTES, COVERAGES, PARAMETERS, RegimeAwareEnsemble
+from skensemble._base import RegimeAwareEnsemble
 from skensemble._checks import shown
 from skensemble._inputs import known_outcomes
+from skensemble._parameters import ATTRIBUTES, COVERAGES, PARAMETERS
 from skensemble.combiners import Combiner
 from skensemble.intervals import AdaptiveSets, check_coverage
 from skensemble.models import documented

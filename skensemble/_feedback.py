@@ -22,6 +22,7 @@ from skensemble.trades import Trades
 
 __all__ = [
     "Outcomes",
+    "best_so_far",
     "certainty_after",
     "class_sides",
     "figures_after",
@@ -62,6 +63,8 @@ class Outcomes:
         What the ensemble said, where that is given; it is worked out otherwise.
     weights : ndarray of shape (n_samples, n_models) or None
         The weights behind it.
+    best : ndarray of shape (n_samples, n_outputs) or None
+        What the best single model of that time said, where the time was earlier; it is found otherwise.
     returns : ndarray of shape (n_samples,) or None
         Returns of a long position.
     groups : ndarray of shape (n_samples,) or None
@@ -80,6 +83,7 @@ class Outcomes:
     features: Any = None
     combined: Array | None = None
     weights: Array | None = None
+    best: Array | None = None
     returns: Array | None = None
     groups: NDArray[Any] | None = None
     limits: Array | None = None
@@ -223,9 +227,10 @@ def figures_after(
     dict of str to object
         The same entries anew.
     """
+    best = _best_until_then(figures["ledger_"], news) if news.best is None else news.best
 
     def after(ledger: Ledger, inside: NDArray[Any]) -> Ledger:
-        return recorded(ledger, news, combined, weights, inside, sides=sides, known=known)
+        return recorded(ledger, news, combined, weights, best, inside, sides=sides, known=known)
 
     new = slice(None) if known is None else ~known
 
@@ -247,6 +252,35 @@ def figures_after(
     return found
 
 
+def best_so_far(ledger: Ledger, said: Array) -> Array:
+    """What the model says, of those awake, that has the lowest loss in the record as it stands.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The record.
+    said : ndarray of shape (n_samples, n_models, n_outputs)
+        What the models say; NaN where asleep.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_outputs)
+        NaN where all are asleep.
+    """
+    losses = ledger.past_losses
+    if np.isfinite(said).all():
+        return said[:, losses.argmin()]
+    leaders = np.where(awake_models(said), losses, np.inf).argmin(axis=1)
+    return said[np.arange(len(said)), leaders]
+
+
+def _best_until_then(ledger: Ledger, news: Outcomes) -> Array:
+    """What the model said that had the lowest loss before each row."""
+    losses = default_loss(news.targets.shape[1])(news.targets, news.said)
+    leaders = ledger.leaders(losses, sample_weight=news.counted, known=news.known)
+    return news.said[np.arange(len(news)), leaders]
+
+
 def _with_groups(by_group: Ledger | None, ledger: Ledger, groups: NDArray[Any]) -> Ledger:
     """The ledger of groups with room for these; a group keeps no recent window, of which there may be too many."""
     if by_group is None:
@@ -262,6 +296,7 @@ def recorded(
     news: Outcomes,
     combined: Array,
     weights: Array,
+    best: Array,
     memberships: NDArray[Any],
     *,
     sides: Array | None = None,
@@ -279,6 +314,8 @@ def recorded(
         What the ensemble said.
     weights : ndarray of shape (n_samples, n_models)
         The weights behind it.
+    best : ndarray of shape (n_samples, n_outputs)
+        What the best model so far said.
     memberships : ndarray of shape (n_samples, n_regimes), or of int of shape (n_samples,)
         Memberships of the rows in the regimes of this ledger, or their positions.
     sides : ndarray of shape (n_classes,), default=None
@@ -296,9 +333,8 @@ def recorded(
     n_models = said.shape[1]
     awake = awake_models(said)
     loss = default_loss(targets.shape[1])
-    leaders = ledger.leaders(loss(targets, said), sample_weight=counted, known=news.known)
     equal = np.where(awake.any(axis=1, keepdims=True), weighted_mean(equal_weights(awake), said), np.nan)
-    rivals = [combined, equal, said[np.arange(len(said)), leaders]]
+    rivals = [combined, equal, best]
     everyone = np.concatenate([said, np.stack(rivals, axis=1)], axis=1)
     if known is not None:
         everyone[known, n_models:] = np.nan
@@ -503,8 +539,8 @@ def said_earlier(
     Returns
     -------
     dict of str to object
-        The fields of `Outcomes` that an explanation knows: ``said``, ``combined``, ``weights``, ``memberships`` and,
-        where there is one, the statement of how sure it was.
+        The fields of `Outcomes` that an explanation knows: ``said``, ``combined``, ``weights``, ``best``,
+        ``memberships`` and, where there is one, the statement of how sure it was.
 
     Raises
     ------
@@ -523,6 +559,7 @@ def said_earlier(
         "said": now.member_predictions,
         "combined": now.combined,
         "weights": now.weights,
+        "best": now.best_so_far,
         "memberships": now.memberships,
     }
     if now.coverages == tuple(coverages):

@@ -11,27 +11,68 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import column_or_1d
+from sklearn.utils import column_or_1d, get_tags
+from sklearn.utils.validation import check_consistent_length, validate_data
 
-from skensemble._checks import shown
-from skensemble.splits import times_of
+from skensemble._checks import LookAheadWarning, check_columns, shown
+from skensemble._compat import check_sample_weight
+from skensemble.splits import check_time_order, times_of
 
 __all__ = [
     "check_feedback_form",
     "check_same_times",
+    "checked_rows",
+    "checked_training_rows",
+    "checked_weight",
     "known_outcomes",
     "labels_of_groups",
     "numbers_of_returns",
     "tells_time",
-    "warn_about_dates",
+    "warn_about_hindsight",
     "with_moved",
-    "with_short_indices",
 ]
 
 _DATE = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})\b")
 
 
-def with_short_indices(X: Any) -> Any:
+def checked_training_rows(estimator: Any, X: Any, y: Any) -> tuple[Any, Any]:
+    """Read what an estimator is to be fitted on: rows in time order, and targets of the same times."""
+    if hasattr(X, "columns"):
+        check_columns(estimator, X, reset=True)
+        validate_data(estimator, X, y, skip_check_array=True)
+        if X.shape[0] < 2:
+            raise ValueError(f"Found array with {X.shape[0]} sample(s) while a minimum of 2 is required.")
+        _warn_about_dates(X, type(estimator).__name__)
+    else:
+        checks = {**_array_checks(estimator), "ensure_min_samples": 2, "multi_output": True, "y_numeric": False}
+        X, y = validate_data(estimator, X, y, **checks)
+        X = _with_short_indices(X)
+    check_consistent_length(X, y)
+    check_time_order(times_of(X, y))
+    check_same_times(X, y, "y")
+    return X, y
+
+
+def checked_rows(estimator: Any, X: Any) -> Any:
+    """Read rows for a fitted estimator."""
+    if hasattr(X, "columns"):
+        check_columns(estimator, X, reset=False)
+        validate_data(estimator, X, reset=False, skip_check_array=True)
+        if not X.shape[0]:
+            raise ValueError(f"Found array with 0 sample(s) for {type(estimator).__name__}: X needs at least one row.")
+        return X
+    return _with_short_indices(validate_data(estimator, X, reset=False, **_array_checks(estimator)))
+
+
+def _array_checks(estimator: Any) -> dict[str, Any]:
+    tags = get_tags(estimator).input_tags
+    return {
+        "accept_sparse": ["csr", "csc"] if tags.sparse else False,
+        "ensure_all_finite": "allow-nan" if tags.allow_nan else True,
+    }
+
+
+def _with_short_indices(X: Any) -> Any:
     """Number the columns of sparse rows with 32 bits where that is enough: many models read no other numbers."""
     if not hasattr(X, "indptr") or max(X.nnz, *X.shape) > np.iinfo(np.int32).max:
         return X
@@ -87,7 +128,7 @@ def tells_time(X: Any) -> bool:
     return bool(index.is_monotonic_increasing and index.dtype.kind in "iu" and index.is_unique)
 
 
-def warn_about_dates(X: Any, owner: str) -> None:
+def _warn_about_dates(X: Any, owner: str) -> None:
     """Say that dates in a column are not read: files come newest row first, and models take them for categories."""
     if not isinstance(X, pd.DataFrame) or not len(X) or times_of(X) is not None:
         return
@@ -118,6 +159,31 @@ def check_same_times(X: Any, values: Any, name: str) -> None:
             f"X and {name} are not of the same times: row {row} of X is {times[row]}, of {name} {other[row]}. Align "
             f"them, for example {name} = {name}.loc[X.index]."
         )
+
+
+def warn_about_hindsight(times: pd.DatetimeIndex | None, until: pd.Timestamp | None) -> None:
+    """Say so where models are asked about rows that they were trained on."""
+    if times is None or until is None or not len(times):
+        return
+    if (times.tz is None) == (until.tzinfo is None) and times.min() <= until:
+        warnings.warn(
+            f"X of partial_update holds rows up to {until} that the models were trained on: what they say of them is "
+            f"no forecast, and fit has learned from their outcomes already. Give later rows, or what was said at the "
+            f"time (predictions=).",
+            LookAheadWarning,
+            stacklevel=3,
+        )
+
+
+def checked_weight(sample_weight: Any, X: Any) -> NDArray[np.float64] | None:
+    """Weights of the rows of X as an array, not all of them zero."""
+    if sample_weight is None:
+        return None
+    check_same_times(X, sample_weight, "sample_weight")
+    weight = check_sample_weight(sample_weight, X)
+    if not (weight > 0).any():
+        raise ValueError("sample_weight has only zeros: at least one weight must be greater than zero.")
+    return weight
 
 
 def check_feedback_form(who: str, X: Any, y: Any, predictions: Any, trades: Any, beside: Mapping[str, Any]) -> None:

@@ -259,9 +259,10 @@ def judged_by_live(live: Any, owner: str) -> tuple[Judged, pd.DataFrame]:
         targets[known] = _targets(frame["y"].to_numpy()[known], said.classes, f"outcomes of {owner}")
     times = pd.DatetimeIndex(frame["at"])
     judged = replace(_from_explanation("live ensemble", said, targets), index=times, moments=_moments(times))
-    # The record that it went live with says who leads until more is known.
+    # For rows of early journals, which do not tell who led: the record that it went live with, until more is known.
     before = live.fitted(int(frame["version"].min())).ledger_.reindexed(said.models, [])
-    judged = replace(_with_losses(judged, _heard_before(frame), before), overlap=before.overlap)
+    judged = _with_losses(judged, _heard_before(frame), before, said.best_so_far)
+    judged = replace(judged, overlap=before.overlap)
     order = np.argsort(_ns(judged.index), kind="stable")
     return _those(judged, order), frame.iloc[order].reset_index(drop=True)
 
@@ -357,8 +358,8 @@ def _targets(y: NDArray[Any], classes: Any, what: str) -> Array:
     return np.eye(len(classes))[[place[label] for label in y.tolist()]]
 
 
-def _with_losses(judged: Judged, known: NDArray[np.intp] | None, ledger: Ledger) -> Judged:
-    """Add the losses of all, the best single model chosen for each row by the outcomes known before it."""
+def _with_losses(judged: Judged, known: NDArray[np.intp] | None, ledger: Ledger, then: Array | None = None) -> Judged:
+    """Add the losses of all, the best single model chosen for each row by the outcomes known before it, or ``then``."""
     if judged.targets is None:
         return judged
     loss = default_loss(judged.targets.shape[1])
@@ -369,6 +370,8 @@ def _with_losses(judged: Judged, known: NDArray[np.intp] | None, ledger: Ledger)
     leaders = ledger.leaders(heard, sample_weight=np.where(came, judged.sample_weight, 0.0), known=known)
     equal = np.where(awake.any(axis=1, keepdims=True), weighted_mean(equal_weights(awake), judged.said), np.nan)
     best = judged.said[np.arange(len(came)), leaders]
+    if then is not None:
+        best = np.where(np.isfinite(then), then, best)
     others = loss(judged.targets, np.stack([judged.combined, equal, best], axis=1))
     table = np.column_stack([of_models, others])
     columns = [*judged.models, judged.who, EQUAL, BEST]

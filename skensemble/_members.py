@@ -1,13 +1,22 @@
-"""From the parameter ``estimators`` to live models by name, or to a sentence that says what is wrong with it."""
+"""From the parameter ``estimators`` to live models by name, ready for their fits, or to a sentence on what is wrong."""
 
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sklearn.base import is_classifier, is_regressor
+import numpy as np
+import sklearn
+from numpy.typing import NDArray
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.validation import has_fit_parameter
 
 from skensemble._checks import shown
 from skensemble.models import (
@@ -17,11 +26,14 @@ from skensemble.models import (
     make_model,
     model_names,
     needs_label_encoding,
+    same_on_any_threads,
     takes_sample_weight,
     warn_about_stand_ins,
 )
 
-__all__ = ["checked_models", "listed_models", "warn_about_weights"]
+__all__ = ["checked_models", "listed_models", "seeded", "warn_about_weights", "weight_params", "with_threads"]
+
+Array = NDArray[np.float64]
 
 _PARTS = ("fit", "predict", "get_params", "__sklearn_tags__")
 _DEFAULTS = {"classifier": DEFAULT_CLASSIFIERS, "regressor": DEFAULT_REGRESSORS}
@@ -65,6 +77,52 @@ def warn_about_weights(models: Sequence[tuple[str, Any]]) -> None:
             UserWarning,
             stacklevel=4,
         )
+
+
+def seeded(models: Sequence[tuple[str, Any]], random_state: int) -> list[tuple[str, Any]]:
+    """Clone the models and give those without a seed one that depends on the model's name only.
+
+    Parameters
+    ----------
+    models : sequence of (str, estimator)
+        The models.
+    random_state : int
+        Where the seeds come from.
+
+    Returns
+    -------
+    list of (str, estimator)
+        Clones; their order does not matter for the seeds.
+    """
+    ready = []
+    for name, given in models:
+        model = clone(given, safe=False)
+        if not isinstance(model, FrozenEstimator):
+            seed = int(np.random.SeedSequence([random_state, zlib.crc32(name.encode())]).generate_state(1)[0] >> 1)
+            _fill_none(model, "random_state", seed)
+        ready.append((name, model))
+    return ready
+
+
+def with_threads(model: Any, threads: int | None) -> Any:
+    """Set the threads of a model; more than one only where its answers do not depend on their number."""
+    model = clone(model)
+    # A forest of scikit-learn adds up its trees in whatever order its threads come in: the last digit would vary.
+    if not isinstance(model, FrozenEstimator) and (threads == 1 or same_on_any_threads(model)):
+        _fill_none(model, "n_jobs", threads)
+    return model
+
+
+def weight_params(model: Any, sample_weight: Array) -> dict[str, Array]:
+    """Name the argument by which a model's fit takes sample weights; empty where it takes, or asks for, none."""
+    if has_fit_parameter(model, "sample_weight"):
+        return {"sample_weight": sample_weight}
+    if sklearn.get_config()["enable_metadata_routing"]:
+        asked_for = get_routing_for_object(model).consumes("fit", ["sample_weight"])
+        return {"sample_weight": sample_weight} if asked_for else {}
+    if isinstance(model, Pipeline) and takes_sample_weight(model):
+        return {f"{model.steps[-1][0]}__sample_weight": sample_weight}
+    return {}
 
 
 def _checked_entry(entry: Any, task: str, owner: str) -> tuple[str, Any]:
@@ -111,3 +169,23 @@ def _check_names(names: Sequence[str], owner: str, reserved: Collection[str]) ->
         raise ValueError(
             f"estimators of {owner} has the names {shown(taken)}, which are parameters of {owner} itself. Rename them."
         )
+
+
+def _fill_none(model: Any, parameter: str, value: Any) -> None:
+    """Set a parameter wherever it occurs in a model, was left at ``None`` and does something."""
+    if not hasattr(model, "get_params") or isinstance(model, type):
+        return
+    params = model.get_params(deep=True)
+    names = [
+        name
+        for name, given in params.items()
+        if given is None
+        and (name == parameter or name.endswith(f"__{parameter}"))
+        and not (parameter == "n_jobs" and _without_threads(params.get(name.rpartition("__")[0], model)))
+    ]
+    model.set_params(**dict.fromkeys(names, value))
+
+
+def _without_threads(model: Any) -> bool:
+    """Whether scikit-learn has retired ``n_jobs`` of this model, and warns whoever sets it."""
+    return isinstance(model, LogisticRegression) and not isinstance(model, LogisticRegressionCV)

@@ -12,9 +12,10 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import assert_all_finite, column_or_1d
 
-from skensemble._base import ATTRIBUTES, COVERAGES, PARAMETERS, RegimeAwareEnsemble
+from skensemble._base import RegimeAwareEnsemble
 from skensemble._checks import check_choice, shown
 from skensemble._inputs import known_outcomes
+from skensemble._parameters import ATTRIBUTES, COVERAGES, PARAMETERS
 from skensemble.combiners import Combiner
 from skensemble.intervals import AdaptiveIntervals, check_coverage
 from skensemble.models import documented

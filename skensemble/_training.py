@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-import zlib
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -21,29 +21,24 @@ from typing import Any
 
 import joblib
 import numpy as np
-import sklearn
 from joblib import cpu_count, effective_n_jobs
 from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
-from sklearn.pipeline import Pipeline
-from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController
 
+from skensemble._checks import ModelFailureWarning
 from skensemble._compat import take_rows
+from skensemble._members import with_threads
 from skensemble._progress import Progress
 from skensemble.models import (
     forest_of_parts,
     parts_of_forest,
     quick_answer,
     relative_cost,
-    same_on_any_threads,
-    takes_sample_weight,
 )
 
 __all__ = [
@@ -52,10 +47,9 @@ __all__ = [
     "Training",
     "outputs",
     "reach_of",
-    "seeded",
+    "report_failures",
     "shared_training",
     "train",
-    "weight_params",
     "within_reach",
 ]
 
@@ -207,7 +201,7 @@ def train(
     parts = [progress.part(name, k, len(splits) + 1) for k, (name, _) in enumerate(models)]
     for k, (name, model) in enumerate(models):
         params = (fit_params or {}).get(name, {})
-        ready = _with_threads(model, threads)
+        ready = with_threads(model, threads)
         for fold, (fold_train, fold_test) in enumerate([*splits, (everything, None)] if name not in resting else []):
             kept = fold_train if sample_weight is None else fold_train[sample_weight[fold_train] > 0]
             step = parts[k].part(f"fold {fold}" if fold_test is not None else "all rows", fold)
@@ -393,31 +387,6 @@ def within_reach(said: Array, reach: tuple[float, float]) -> Array:
     return np.where(silenced, np.nan, said) if (silenced & ~np.isnan(said)).any() else said
 
 
-def seeded(models: Sequence[tuple[str, Any]], random_state: int) -> list[tuple[str, Any]]:
-    """Clone the models and give those without a seed one that depends on the model's name only.
-
-    Parameters
-    ----------
-    models : sequence of (str, estimator)
-        The models.
-    random_state : int
-        Where the seeds come from.
-
-    Returns
-    -------
-    list of (str, estimator)
-        Clones; their order does not matter for the seeds.
-    """
-    ready = []
-    for name, given in models:
-        model = clone(given, safe=False)
-        if not isinstance(model, FrozenEstimator):
-            seed = int(np.random.SeedSequence([random_state, zlib.crc32(name.encode())]).generate_state(1)[0] >> 1)
-            _fill_none(model, "random_state", seed)
-        ready.append((name, model))
-    return ready
-
-
 def _probabilities(
     model: Any, X: Any, classes: NDArray[Any], n_samples: int, params: Mapping[str, Any], quick: Array | None
 ) -> Array:
@@ -500,16 +469,26 @@ def _gathered(
     return Training(estimators, predictions, folds, failures)
 
 
-def weight_params(model: Any, sample_weight: Array) -> dict[str, Array]:
-    """Name the argument by which a model's fit takes sample weights; empty where it takes, or asks for, none."""
-    if has_fit_parameter(model, "sample_weight"):
-        return {"sample_weight": sample_weight}
-    if sklearn.get_config()["enable_metadata_routing"]:
-        asked_for = get_routing_for_object(model).consumes("fit", ["sample_weight"])
-        return {"sample_weight": sample_weight} if asked_for else {}
-    if isinstance(model, Pipeline) and takes_sample_weight(model):
-        return {f"{model.steps[-1][0]}__sample_weight": sample_weight}
-    return {}
+def report_failures(training: Training, owner: str, *, raises: bool) -> None:
+    """Say what could not be trained; an error where nothing is left, or where one failure is enough."""
+    if not training.failures:
+        return
+    every = [isinstance(model, AsleepModel) for model in training.estimators]
+    lines = []
+    for name, texts in training.failures.items():
+        # The fit on all rows comes last, and matters most: without it the model predicts nothing.
+        first = texts[-1] if texts[-1].startswith("on all rows") else texts[0]
+        more = f" (and in {len(texts) - 1} of the other fits)" if len(texts) > 1 else ""
+        lines.append(f"{name} failed {first}{more}")
+    if all(every) or raises:
+        fix = "No model is left." if all(every) else "on_error='warn' would carry on without it."
+        raise ValueError(f"{owner} could not train: {' / '.join(lines)}. {fix}")
+    for line in lines:
+        warnings.warn(
+            f"{line}. It sleeps there and the others carry on; on_error='raise' stops instead.",
+            ModelFailureWarning,
+            stacklevel=3,
+        )
 
 
 def _threads_per_model(n_jobs: int | None) -> int | None:
@@ -525,35 +504,6 @@ def _threads_per_model(n_jobs: int | None) -> int | None:
 def _thread_pools(n_modules: int) -> ThreadpoolController:
     """Find the thread pools of the process; looking takes longer than a small fit, and a new pool means new modules."""
     return ThreadpoolController()
-
-
-def _with_threads(model: Any, threads: int | None) -> Any:
-    """Set the threads of a model; more than one only where its answers do not depend on their number."""
-    model = clone(model)
-    # A forest of scikit-learn adds up its trees in whatever order its threads come in: the last digit would vary.
-    if not isinstance(model, FrozenEstimator) and (threads == 1 or same_on_any_threads(model)):
-        _fill_none(model, "n_jobs", threads)
-    return model
-
-
-def _fill_none(model: Any, parameter: str, value: Any) -> None:
-    """Set a parameter wherever it occurs in a model, was left at ``None`` and does something."""
-    if not hasattr(model, "get_params") or isinstance(model, type):
-        return
-    params = model.get_params(deep=True)
-    names = [
-        name
-        for name, given in params.items()
-        if given is None
-        and (name == parameter or name.endswith(f"__{parameter}"))
-        and not (parameter == "n_jobs" and _without_threads(params.get(name.rpartition("__")[0], model)))
-    ]
-    model.set_params(**dict.fromkeys(names, value))
-
-
-def _without_threads(model: Any) -> bool:
-    """Whether scikit-learn has retired ``n_jobs`` of this model, and warns whoever sets it."""
-    return isinstance(model, LogisticRegression) and not isinstance(model, LogisticRegressionCV)
 
 
 def _span(rows: Rows) -> Rows | slice:

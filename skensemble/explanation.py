@@ -48,6 +48,9 @@ class Explanation:
         What each model moved the prediction by.
     baseline : ndarray of shape (n_samples, n_outputs)
         The part that no model answers for: 0 for voting.
+    best_so_far : ndarray of shape (n_samples, n_outputs)
+        What the plain rival says: of the models awake, the one with the lowest loss on all outcomes that had come when
+        the prediction was made, pooled. NaN where that is not known any more.
     regimes : tuple of hashable
         Names of the regimes.
     memberships : ndarray of shape (n_samples, n_regimes)
@@ -88,6 +91,7 @@ class Explanation:
     weights: Array
     contributions: Array
     baseline: Array
+    best_so_far: Array
     regimes: tuple[Hashable, ...]
     memberships: Array
     agreement: Array
@@ -97,6 +101,10 @@ class Explanation:
     coverages: tuple[float, ...]
     classes: tuple[Hashable, ...] | None
     index: pd.Index[Any]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Read explanations, too, that were written before they knew who was the best so far."""
+        self.__dict__.update({"best_so_far": np.full_like(state["combined"], np.nan)} | state)
 
     @property
     def asleep(self) -> NDArray[np.bool_]:
@@ -360,8 +368,9 @@ def laid_out(
             memberships[:, regimes.index(regime)] = explanation.memberships[:, r]
     if set(explanation.models) - set(models):
         weights = over_awake(weights, awake_models(said))
-    combined = np.zeros((n, n_outputs))
-    combined[:, outputs] = explanation.combined
+    combined, best = np.zeros((2, n, n_outputs))
+    combined[:, outputs], best[:, outputs] = explanation.combined, explanation.best_so_far
+    best[~np.isfinite(explanation.best_so_far).all(axis=1)] = np.nan
     return replace(
         explanation,
         combined=combined,
@@ -370,6 +379,7 @@ def laid_out(
         weights=weights,
         contributions=moved,
         baseline=combined - moved.sum(axis=1),
+        best_so_far=best,
         regimes=regimes,
         memberships=memberships,
         classes=classes,

@@ -16,8 +16,9 @@ ROOT = Path(skensemble.__file__).parent
 LAYERS = {
     4: {"", "__main__", "_demo", "_review", "multi_model", "live", "evaluation"},
     3: {"_regressor", "_classifier", "displays"},
-    2: {"_base", "_judged"},
+    2: {"_base", "_fitted", "_judged", "_parameters"},
     1: {
+        "_answers",
         "_carry",
         "_certainty",
         "_feedback",
@@ -126,6 +127,23 @@ def test_arrows_point_down():
         f"{module} imports {target}" for module, target in arrows() if LAYER_OF[unit(target)] > LAYER_OF[unit(module)]
     ]
     assert up == []
+
+
+def moves_itself(node):
+    """Whether a statement sets an attribute of ``self``, or several at once."""
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.ctx, ast.Store | ast.Del) and ast.unparse(node.value) == "self"
+    called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+    first = ast.unparse(node.args[0]) if called and node.args else ""
+    return called in {"self.__dict__.update", "vars(self).update"} or (
+        called in {"setattr", "delattr"} and first == "self"
+    )
+
+
+def test_only_fit_and_partial_update_move_an_ensemble():
+    """What a fitted ensemble answers stands in a module of its own, and nothing in it moves the ensemble."""
+    assert any(map(moves_itself, ast.walk(MODULES["skensemble._base"])))
+    assert not any(map(moves_itself, ast.walk(MODULES["skensemble._fitted"])))
 
 
 def cycle(edges):

@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import BaseEstimator, RegressorMixin
 
-import skensemble._base as module
+import skensemble._fitted as module
 from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor
 from skensemble._checks import ModelFailureWarning
 from skensemble.combiners import DynamicWeighting, Stacking, WeightedVoting

@@ -46,8 +46,8 @@ from skops import io as skops_io
 from xgboost import XGBClassifier
 
 from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor, make_regime_scorer
-from skensemble._base import COMBINERS
 from skensemble._checks import LookAheadWarning
+from skensemble._parameters import COMBINERS
 from skensemble.combiners import Stacking, WeightedVoting
 from skensemble.models import DEFAULT_CLASSIFIERS, DEFAULT_REGRESSORS, make_model, model_names
 from skensemble.regimes import SingleRegime

@@ -199,6 +199,7 @@ def record(**fields):
         "weights": np.array([[0.75, 0.25]]),
         "contributions": np.array([[[1.5], [1.0]]]),
         "baseline": np.zeros((1, 1)),
+        "best_so_far": np.array([[2.0]]),
         "regimes": ("calm",),
         "memberships": np.ones((1, 1)),
         "agreement": np.array([1.0]),
@@ -357,6 +358,8 @@ def test_what_only_some_pieces_know_is_laid_out_in_the_others(data):
     assert both.classes == ("buy", "hold", "sell")
     np.testing.assert_array_equal(both.combined[:4, [0, 2]], two.combined)
     assert (both.combined[:4, 1] == 0).all()
+    np.testing.assert_array_equal(both.best_so_far[:4, [0, 2]], two.best_so_far)
+    assert (both.best_so_far[:4, 1] == 0).all()
     np.testing.assert_array_equal(both.member_predictions[:4, 0][:, [0, 2]], two.member_predictions[:, 1])
     assert both.asleep.tolist() == [[False, True, True]] * 4 + [[False, True, False]] * 3
     # The weight of a model that is not named any more is the others'.

@@ -8,6 +8,8 @@ from copy import deepcopy
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDRegressor
@@ -358,6 +360,85 @@ def test_the_ledger_counts_what_the_explanation_said_and_not_what_would_be_said_
     ensemble = fitted(numbers, "dynamic").partial_update(predictions=said, y=y)
     loss_now = figure(ensemble, "ensemble", "loss")
     assert (n_now * loss_now - n * loss) / len(y) == pytest.approx(np.mean((said.prediction - y) ** 2))
+
+
+def test_the_rival_of_a_late_outcome_is_the_model_that_led_when_the_prediction_was_made():
+    ensemble = RegimeAwareEnsembleRegressor([("zero", Says(0)), ("one", Says(1))], cv=_folds(FIRST))
+    X = np.tile([0.0, 1.0], (FIRST, 1))
+    # Out of fold, 0 was right 80 times; then 1 is, 200 times, which only the outcome that is late does not know.
+    ensemble.fit(X, np.zeros(FIRST))
+    late = ensemble.explain(X[:1])
+    assert late.best_so_far.tolist() == [[0.0]]
+    ensemble.partial_update(np.tile([0.0, 1.0], (200, 1)), np.ones(200))
+    # 0 led for 80 outcomes, at no loss, and then while the loss of 0, n / (80 + n), was not above that of 1.
+    assert figure(ensemble, "best so far", "n") == 280
+    assert figure(ensemble, "best so far", "loss") == pytest.approx(81 / 280)
+    assert ensemble.explain(X[:1]).best_so_far.tolist() == [[1.0]]
+    ensemble.partial_update(predictions=late, y=[1.0])
+    assert figure(ensemble, "best so far", "loss") == pytest.approx(82 / 281)
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(
+    seed=st.integers(0, 10_000),
+    order=st.permutations(range(12)),
+    asked=st.lists(st.integers(0, 12), min_size=12, max_size=12),
+    moved=st.integers(0, 11),
+)
+def test_no_outcome_that_came_after_a_prediction_chooses_its_rival(seed, order, asked, moved):
+    def lived(y):
+        """Predict each row when so many of the outcomes, in their order, have come; who stood beside each."""
+        ensemble, said, beside = pickle.loads(start), {}, {}
+        for n_known in range(13):
+            for row in range(12):
+                # No outcome comes before its prediction.
+                if min(asked[row], order.index(row)) == n_known:
+                    said[row] = ensemble.explain(X[row : row + 1])
+            if n_known < 12:
+                row = order[n_known]
+                n, loss = (figure(ensemble, "best so far", name) for name in ("n", "loss"))
+                ensemble.partial_update(predictions=said[row], y=y[[row]])
+                beside[row] = (n + 1) * figure(ensemble, "best so far", "loss") - n * loss
+        return {row: each.best_so_far[0, 0] for row, each in said.items()}, beside
+
+    start = pickle.dumps(numbers("dynamic").fit(*(part[:FIRST] for part in made(seed=seed)[:2])))
+    X, y = (part[FIRST : FIRST + 12] for part in made(seed=seed)[:2])
+    changed = y.copy()
+    changed[moved] += 50.0
+    one, other = lived(y), lived(changed)
+    for row in range(12):
+        # Who stands is who counts, and an outcome that came later does not choose.
+        assert one[1][row] == pytest.approx((one[0][row] - y[row]) ** 2, rel=1e-6, abs=1e-9)
+        if min(asked[row], order.index(row)) <= order.index(moved):
+            assert one[0][row] == other[0][row]
+
+
+def test_the_rival_says_what_it_said_even_where_its_model_is_gone():
+    before = fitted(numbers, "dynamic")
+    X, y, regimes = rest(numbers)
+    said = before.explain(X, regimes=regimes)
+    mean = before.ledger_.frame().query("regime == 'pooled' and window == 'lifetime'")["loss"].to_numpy()[:3]
+    leader = int(mean.argmin())
+    np.testing.assert_array_equal(said.best_so_far, said.member_predictions[:, leader])
+    now = fitted(numbers, "dynamic", names=tuple(name for name in "abc" if name != "abc"[leader]))
+    n, loss = (figure(now, "best so far", name) for name in ("n", "loss"))
+    now.partial_update(predictions=said, y=y)
+    total = n * loss + ((X[:, leader] - y) ** 2).sum()
+    assert figure(now, "best so far", "n") == n + len(y)
+    assert figure(now, "best so far", "loss") == pytest.approx(total / (n + len(y)))
+
+
+def test_where_nobody_knows_who_led_the_rival_has_no_record():
+    ensemble = fitted(numbers, "dynamic")
+    X, y, regimes = rest(numbers)
+    said = ensemble.explain(X, regimes=regimes)
+    # As explanations were before they knew.
+    old = object.__new__(type(said))
+    old.__setstate__({name: value for name, value in vars(said).items() if name != "best_so_far"})
+    n = {who: figure(ensemble, who, "n") for who in ("best so far", "equal weights")}
+    ensemble.partial_update(predictions=pickle.loads(pickle.dumps(old)), y=y)
+    assert figure(ensemble, "best so far", "n") == n["best so far"]
+    assert figure(ensemble, "equal weights", "n") == n["equal weights"] + len(y)
 
 
 @every_task

@@ -155,6 +155,7 @@ def explained(n=1, models=("tree", "line"), regimes=("calm",), classes=None):
         weights=weights,
         contributions=moved,
         baseline=np.zeros((n, n_outputs)),
+        best_so_far=combined,
         regimes=tuple(regimes),
         memberships=np.eye(max(len(regimes), 1))[np.arange(n) % max(len(regimes), 1), : len(regimes)],
         agreement=np.full(n, 0.5),

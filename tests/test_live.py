@@ -15,8 +15,10 @@ from skensemble import JournalError, LiveEnsemble, RegimeAwareEnsembleRegressor,
 from skensemble._base import RegimeAwareEnsemble
 from skensemble._checks import LookAheadWarning
 from skensemble.combiners import Stacking, WeightedCombiners, WeightedVoting
+from skensemble.displays import CumulativeLossDisplay
 from skensemble.live import TakeoverRefusedError
 from skensemble.live._drift import drift_p_value
+from skensemble.live._prediction import Layout
 from skensemble.regimes import VolatilityRegimes
 
 ROWS, YS, REGIMES = rows(300, seed=1)
@@ -735,7 +737,7 @@ def test_pruning_lets_go_of_ensembles_that_nobody_needs(begin):
         for i in range(4 * version, 4 * version + 4):
             live.feedback(f"row {i}", y=YS[i])
         live.adopt(regressor(seed=version), at=at(4 * version + 3.5))
-    assert sorted(live._versions) == [4, 5]
+    assert sorted(live._state.versions) == [4, 5]
     state = learned(live.ensemble)
     live.prune(before=at(15))
     assert live._journal._do("SELECT version FROM versions").fetchall() == [(3,), (4,), (5,)]
@@ -743,6 +745,39 @@ def test_pruning_lets_go_of_ensembles_that_nobody_needs(begin):
         assert learned(again.ensemble) == state
         assert len(again.what_if("weighted_voting").frame) == len(again.to_frame()) == 5
         assert len(again.what_if("weighted_voting", last=2).frame) == 2
+
+
+def test_pruning_does_not_change_who_was_the_best_single_model(begin):
+    live = begin(regressor([("a", Says(0)), ("b", Says(1))]), replay_window=2)
+    # Out of fold, a leads; of the outcomes that are pruned, b.
+    for i in range(40):
+        live.predict(ROWS[i], id=f"row {i}", at=at(i))
+        live.feedback(f"row {i}", y=10 * ROWS[i, 1])
+    losses = CumulativeLossDisplay.from_live(live).losses["best single"].to_numpy()
+    assert live.prune(before=at(30)) == 30
+    kept = CumulativeLossDisplay.from_live(live).losses["best single"].to_numpy()
+    np.testing.assert_array_equal(kept, losses[30:])
+    np.testing.assert_allclose(kept, 81 * ROWS[30:40, 1] ** 2)
+
+
+def test_rows_of_a_journal_that_does_not_know_who_led_are_read_all_the_same(live, monkeypatch):
+    now = Layout.of
+    with monkeypatch.context() as patch:
+        # As it was written once.
+        patch.setattr(Layout, "of", lambda said: now(said)._replace(knows_best=False))
+        say(live, 10)
+    early = live._journal._do("SELECT names FROM layouts").fetchall()
+    live._journal._do("UPDATE layouts SET names = ?", (pickle.dumps(pickle.loads(early[0][0])[:6]),))
+    live = reopened(live)
+    say(live, 10, start=10)
+    for i in range(20):
+        live.feedback(f"row {i}", y=YS[i])
+    said = live.explanation()
+    assert np.isnan(said.best_so_far).ravel().tolist() == [True] * 10 + [False] * 10
+    n = live.ensemble.ledger_.frame().query("regime == 'pooled' and window == 'lifetime'").set_index("performer")["n"]
+    assert (n["ensemble"], n["best so far"]) == (70, 60)
+    # A picture finds out for itself who led.
+    assert CumulativeLossDisplay.from_live(live).losses["best single"].notna().all()
 
 
 # The test of drift.
@@ -797,7 +832,7 @@ def test_threads_predict_and_feed_back_and_nothing_is_lost_or_counted_twice(begi
     health = live.health()
     assert (health.n_predictions, health.n_outcomes, health.n_pending) == (200, 200, 0)
     order = [(f"{t} {c}", float(c), at(c * n_threads + t)) for t in range(n_threads) for c in range(n_calls)]
-    expected = plainly(live._fitted(1), [(live.said(name), y, time) for name, y, time in order])
+    expected = plainly(live._state.fitted(1), [(live.said(name), y, time) for name, y, time in order])
     same_state(live.ensemble, expected)
 
 

@@ -613,6 +613,25 @@ def test_leaders_do_not_depend_on_batches(seed, cuts):
     assert found == new_ledger().leaders(rows["losses"][:, :3], sample_weight=weight).tolist()
 
 
+def test_past_losses_are_those_of_the_frame_whatever_the_ledger_went_through():
+    rows = history(300, asleep=0.3)
+    ledger = new_ledger().updated(**part(rows, 0, 150)) + new_ledger().updated(**part(rows, 150, 300))
+    for each in (
+        new_ledger().updated(**rows),
+        ledger,
+        ledger.discounted(["ridge"], 0.3).updated(**part(rows, 0, 20)),
+        ledger.reindexed(["linear", "boost", "ridge"], ["wild"]).updated([[0.0]], losses=[[1.0, np.nan, 2.0, 1, 1, 1]]),
+    ):
+        expected = each.frame().query("regime == 'pooled' and window == 'lifetime'")["loss"][: len(each.models)]
+        none = np.finfo(float).max
+        np.testing.assert_allclose(each.past_losses, expected.fillna(none), rtol=1e-12)
+        # As ledgers were written before they added these losses up by themselves.
+        old = object.__new__(Ledger)
+        old.__setstate__({name: value for name, value in vars(each).items() if name != "_losses"})
+        np.testing.assert_allclose(old.past_losses, each.past_losses, rtol=1e-12)
+    assert ledger.discounted(["ridge"], 0).past_losses[0] == none
+
+
 def test_reindexed_carries_what_keeps_its_name():
     rows = history(170)
     old = new_ledger().updated(**rows)

@@ -1012,6 +1012,20 @@ def test_machine_code_takes_what_was_read_from_a_file():
     assert_close(one, other)
 
 
+def test_a_state_of_an_older_file_says_that_nobody_is_new_in_its_own_way():
+    said, targets, awake, _ = story(5, 30)
+    for engine in ("numpy", "numba"):
+        rule = BernsteinAggregation(engine)
+        start = rule.start(np.full(9, 1 / 9), np.ones(9), np.tile(np.arange(3), 3))
+        state, _ = rule.follow(start, said, targets, awake, loss=SquaredLoss())
+        assert state.fresh.size == 0
+        old = state._replace(fresh=None)
+        for row in (awake[0], awake):
+            np.testing.assert_array_equal(rule.weights(old, row), rule.weights(state, row))
+        ends = [rule.follow(each, said, targets, awake, loss=SquaredLoss())[0] for each in (state, old)]
+        assert same(*ends)
+
+
 def test_machine_code_for_the_losses_that_it_knows():
     class Own(SquaredLoss):
         pass

@@ -11,7 +11,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor
-from skensemble._base import COMBINERS
+from skensemble._parameters import COMBINERS
 from skensemble.models import canonical_name, make_model, model_names
 
 ENSEMBLES = {"regressor": RegimeAwareEnsembleRegressor, "classifier": RegimeAwareEnsembleClassifier}

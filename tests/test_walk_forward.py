@@ -102,7 +102,10 @@ def assert_same_walk(walk, name, model, said):
     for piece in said.values():
         rows = slice(place, place + len(piece))
         place += len(piece)
-        for field in (*("combined", "weights", "member_predictions", "memberships", "contributions"), *SURE):
+        for field in (
+            *("combined", "weights", "member_predictions", "memberships", "contributions", "best_so_far"),
+            *SURE,
+        ):
             mine, theirs = getattr(got, field)[rows], getattr(piece, field)
             np.testing.assert_array_equal(mine[..., : theirs.shape[-1]] if mine.ndim > 1 else mine, theirs)
     assert place == len(got)

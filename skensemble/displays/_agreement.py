@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from skensemble._judged import Judged, ensemble_of, judged_by_live, judged_by_walk
+from skensemble._judged import Judged, ensemble_of
 from skensemble.combiners import default_loss
+from skensemble.displays._base import JudgedDisplay
 from skensemble.displays._style import FEW, draw_cells, named, panels, show_bar, show_title, width_of_names
 from skensemble.performance import Ledger
 
 __all__ = ["AgreementDisplay"]
 
 
-class AgreementDisplay:
+class AgreementDisplay(JudgedDisplay):
     """How alike the models err: the correlation of the errors of every pair, similar models beside each other.
 
     Models whose errors are hardly correlated are worth combining; of two whose errors are all but the same one could
@@ -79,40 +80,6 @@ class AgreementDisplay:
         """
         ensemble, _ = ensemble_of(estimator, cls.__name__)
         return cls(ensemble.ledger_.error_correlations(), ensemble.model_names_)
-
-    @classmethod
-    def from_walk_forward(cls, walk: Any, *, rival: str | None = None) -> Self:
-        """Compare the models of an ensemble on every judged row.
-
-        Parameters
-        ----------
-        walk : WalkForward
-            What `walk_forward` returned.
-        rival : str, default=None
-            Which ensemble; the default (``None``) is the first.
-
-        Returns
-        -------
-        AgreementDisplay
-            Not drawn yet.
-        """
-        return cls._of(judged_by_walk(walk, rival, cls.__name__))
-
-    @classmethod
-    def from_live(cls, live: Any) -> Self:
-        """Compare the models of a live ensemble on all that has come true.
-
-        Parameters
-        ----------
-        live : LiveEnsemble
-            With at least one prediction.
-
-        Returns
-        -------
-        AgreementDisplay
-            Not drawn yet.
-        """
-        return cls._of(judged_by_live(live, cls.__name__)[0])
 
     @classmethod
     def _of(cls, judged: Judged) -> Self:

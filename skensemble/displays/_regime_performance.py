@@ -108,10 +108,6 @@ class RegimePerformanceDisplay:
         ------
         ValueError
             If the metric or window is none of these, or was not counted.
-
-        Notes
-        -----
-        The best single model is the ledger's "best so far": ``performance_report`` says what flatters it.
         """
         ensemble, _ = ensemble_of(estimator, cls.__name__)
         check_choice(metric, "metric", f"{cls.__name__}.from_estimator", _METRICS)

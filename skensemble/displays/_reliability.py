@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skensemble._judged import Judged, ensemble_of, judged_by_live, judged_by_walk
+from skensemble._judged import Judged, ensemble_of
+from skensemble.displays._base import JudgedDisplay
 from skensemble.displays._style import (
     COLOURS,
     FEW,
@@ -33,7 +34,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _COLUMNS = ["kind", "regime", "stated", "n", "realised", "low", "high"]
 
 
-class ReliabilityDisplay:
+class ReliabilityDisplay(JudgedDisplay):
     """What was stated against what came true: confidence at the left, intervals (or sets) at the right.
 
     Of predictions with a confidence of 0.7 seven in ten should be right, and of intervals at 90 % nine in ten should
@@ -107,40 +108,6 @@ class ReliabilityDisplay:
         independent = figures["n"] / ensemble.ledger_.overlap
         figures["low"], figures["high"] = wilson_interval(figures["realised"] * independent, independent)
         return cls(figures, bounds="sets" if of_classes else "intervals")
-
-    @classmethod
-    def from_walk_forward(cls, walk: Any, *, rival: str | None = None) -> Self:
-        """Hold what an ensemble stated of every judged row against what came true.
-
-        Parameters
-        ----------
-        walk : WalkForward
-            What `walk_forward` returned.
-        rival : str, default=None
-            Which ensemble; the default (``None``) is the first.
-
-        Returns
-        -------
-        ReliabilityDisplay
-            Not drawn yet.
-        """
-        return cls._of(judged_by_walk(walk, rival, cls.__name__))
-
-    @classmethod
-    def from_live(cls, live: Any) -> Self:
-        """Hold what a live ensemble stated against what has come true.
-
-        Parameters
-        ----------
-        live : LiveEnsemble
-            With at least one prediction.
-
-        Returns
-        -------
-        ReliabilityDisplay
-            Not drawn yet.
-        """
-        return cls._of(judged_by_live(live, cls.__name__)[0])
 
     @classmethod
     def _of(cls, judged: Judged) -> Self:

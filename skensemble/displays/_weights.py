@@ -7,7 +7,8 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from skensemble._judged import Judged, judged_by_estimator, judged_by_live, judged_by_walk, likeliest
+from skensemble._judged import Judged, judged_by_estimator, likeliest
+from skensemble.displays._base import JudgedDisplay
 from skensemble.displays._style import (
     COLOURS,
     HATCHES,
@@ -29,7 +30,7 @@ __all__ = ["WeightsDisplay"]
 _STRIP = 1.08
 
 
-class WeightsDisplay:
+class WeightsDisplay(JudgedDisplay):
     """Trust over time: how much of each prediction every model made up, and which regime it was made in.
 
     Areas one on the other add up to 1; where a model is asleep its area is gone. Regimes are bands behind the areas,
@@ -101,40 +102,6 @@ class WeightsDisplay:
             Not drawn yet.
         """
         return cls._of(judged_by_estimator(estimator, X, None, regimes, cls.__name__))
-
-    @classmethod
-    def from_walk_forward(cls, walk: Any, *, rival: str | None = None) -> Self:
-        """Take the weights that an ensemble had at every judged row.
-
-        Parameters
-        ----------
-        walk : WalkForward
-            What `walk_forward` returned.
-        rival : str, default=None
-            Which ensemble; the default (``None``) is the first.
-
-        Returns
-        -------
-        WeightsDisplay
-            Not drawn yet.
-        """
-        return cls._of(judged_by_walk(walk, rival, cls.__name__))
-
-    @classmethod
-    def from_live(cls, live: Any) -> Self:
-        """Take the weights of every prediction of a live process, by its time.
-
-        Parameters
-        ----------
-        live : LiveEnsemble
-            With at least one prediction.
-
-        Returns
-        -------
-        WeightsDisplay
-            Not drawn yet.
-        """
-        return cls._of(judged_by_live(live, cls.__name__)[0])
 
     @classmethod
     def _of(cls, judged: Judged) -> Self:

@@ -14,7 +14,8 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skensemble._checks import check_number, check_part, shown
 from skensemble._inputs import with_moved
-from skensemble._training import outputs, seeded, weight_params
+from skensemble._members import seeded, weight_params
+from skensemble._training import outputs
 from skensemble.combiners import default_loss
 from skensemble.evaluation._comparison import Change
 from skensemble.evaluation._ensembles import ensemble_in, front_of

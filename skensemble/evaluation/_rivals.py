@@ -26,8 +26,9 @@ from skensemble._carry import resting_models
 from skensemble._compat import take_rows
 from skensemble._feedback import Outcomes
 from skensemble._inputs import labels_of_groups, tells_time
+from skensemble._members import weight_params
 from skensemble._progress import Progress
-from skensemble._training import outputs, shared_training, weight_params
+from skensemble._training import outputs, shared_training
 from skensemble.combiners import default_loss
 from skensemble.evaluation._ensembles import ensemble_in, front_of
 from skensemble.evaluation._schedule import Period, Schedule
@@ -234,7 +235,6 @@ class _Living:
         self.index = index if isinstance(index, pd.Index) else pd.RangeIndex(len(self.outcomes))
         self.times = times_of(stream.X, stream.y)
         self.said: list[Explanation] = []
-        self.leaders: list[NDArray[np.intp]] = []
         # What has been said and waits for its outcome, by first row; and the first row that waits.
         self.waiting: deque[tuple[int, Explanation]] = deque()
         self.pending = schedule.first
@@ -261,7 +261,7 @@ class _Living:
         twin.ensemble = ensemble_in(twin.pipeline)
         # What the twin does is part of the training that it was made for.
         twin.ensemble.set_params(max_models=None, rest_after=sys.maxsize, verbose=0)
-        twin.said, twin.leaders, twin.waiting = self.said.copy(), self.leaders.copy(), self.waiting.copy()
+        twin.said, twin.waiting = self.said.copy(), self.waiting.copy()
         return twin
 
     def retrain(self, period: Period, step: Progress) -> None:
@@ -290,13 +290,13 @@ class _Living:
         said = ensemble._ask_models(features)
         memberships = ensemble._memberships(features, None if self.own_regimes else block.regimes)
         needed = features if ensemble.combiner_.looks_at_features else None
-        self.leaders.append(self._best_so_far(said, rows))
+        best = self._best_so_far(said, rows)
         cuts = period.start + np.flatnonzero(np.diff(known[rows])) + 1
         for start, stop in pairwise([period.start, *cuts.tolist(), period.stop]):
             self.hand_back(int(known[start]))
             here = slice(start - period.start, stop - period.start)
             asked_with = None if needed is None else take_rows(needed, here)
-            piece = ensemble._explained(said[here], memberships[here], asked_with, self.index[start:stop])
+            piece = ensemble._explained(said[here], memberships[here], asked_with, self.index[start:stop], best[here])
             self.said.append(piece)
             self.waiting.append((start, piece))
         self.count()
@@ -354,8 +354,8 @@ class _Living:
         self.targets = ensemble._encoded_outcomes(y, len(y))
         self.returns = ensemble._checked_returns(self.stream.returns, y)
 
-    def _best_so_far(self, said: Array, rows: slice) -> NDArray[np.intp]:
-        """For each row the model, of those that speak, with the least loss of what is known at its time."""
+    def _best_so_far(self, said: Array, rows: slice) -> Array:
+        """For each row what the model says, of those that speak, with the least loss of what is known at its time."""
         models, n_outputs = self.ensemble.model_names_, said.shape[2]
         before = []
         for first, piece in self.waiting:
@@ -370,7 +370,7 @@ class _Living:
             sample_weight=self.counts[all_rows],
             known=np.maximum(self.schedule.known[all_rows] - all_rows.start, 0),
         )
-        return leaders[len(heard) - len(said) :]
+        return said[np.arange(len(said)), leaders[len(heard) - len(said) :]]
 
     def _remember(self, rows: slice) -> None:
         X = take_rows(self.stream.X, rows)
@@ -393,9 +393,8 @@ class _Living:
 
     def lived(self, classes: NDArray[Any] | None, unrested: _Living) -> Lived:
         """What came of it."""
-        whole, pool = self._whole(classes), unrested._whole(classes).member_predictions
-        best = pool[np.arange(len(whole)), np.concatenate(unrested.leaders)]
-        return Lived(whole.combined, self.pipeline, whole, pool, best)
+        whole, pool = self._whole(classes), unrested._whole(classes)
+        return Lived(whole.combined, self.pipeline, whole, pool.member_predictions, pool.best_so_far)
 
     def _whole(self, classes: NDArray[Any] | None) -> Explanation:
         """All that was said, with a place for every class."""

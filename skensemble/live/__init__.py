@@ -6,10 +6,11 @@ nothing is learned that is not in the journal, and what is in the journal is lea
 
 from skensemble.live._files import TRUSTED_TYPES, load, save
 from skensemble.live._journal import JournalError
-from skensemble.live._live import LiveEnsemble, StaleWarning, TakeoverRefusedError
+from skensemble.live._live import LiveEnsemble
 from skensemble.live._prediction import LivePrediction
+from skensemble.live._reader import StaleWarning
 from skensemble.live._views import Health
-from skensemble.live._what_if import WhatIf
+from skensemble.live._what_if import TakeoverRefusedError, WhatIf
 
 __all__ = [
     "TRUSTED_TYPES",

@@ -82,6 +82,7 @@ TRUSTED_TYPES: frozenset[str] = frozenset(
             "rules._bernstein": "BernsteinAggregation BernsteinState",
             "rules._exponential": "ExponentialAverage ExponentialState FixedShare",
             "rules._polynomial": "MLPoly PolynomialState",
+            "rules._row": "Trust",
             "rules._simple": "NoLearning PriorState RecentPerformance RecentState",
             "trades._evidence": "TradeEvidence",
             "weightings._evidence": "Evidence",

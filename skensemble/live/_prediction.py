@@ -125,6 +125,8 @@ class Layout(NamedTuple):
         The coverages that are tracked.
     n_limits : int
         Limits of each coverage.
+    knows_best : bool
+        Whether the numbers tell what the best single model said; those of early journals do not.
     """
 
     models: tuple[str, ...]
@@ -133,12 +135,13 @@ class Layout(NamedTuple):
     type_of_class: str
     coverages: tuple[float, ...]
     n_limits: int
+    knows_best: bool = False
 
     @classmethod
     def of(cls, said: Explanation) -> Layout:
         """Read off an explanation how its numbers lie."""
         kind = "" if said.classes is None else said.prediction.dtype.str
-        return cls(said.models, said.regimes, said.classes, kind, said.coverages, said.limits.shape[1])
+        return cls(said.models, said.regimes, said.classes, kind, said.coverages, said.limits.shape[1], True)
 
     def packed(self, said: Explanation) -> list[bytes]:
         """Lay the numbers of each row in a row."""
@@ -155,6 +158,7 @@ class Layout(NamedTuple):
             found[name] = numbers[:, start:stop].reshape(len(rows), *shape)
             start = stop
         combined = found["combined"]
+        found.setdefault("best_so_far", np.full_like(combined, np.nan))
         found["prediction"] = combined[:, 0]
         if self.classes is not None:
             labels = np.empty(len(self.classes), dtype=np.dtype(self.type_of_class))
@@ -183,4 +187,5 @@ class Layout(NamedTuple):
             ("confidence", ()),
             ("nominal", ()),
             ("limits", (self.n_limits, len(self.coverages))),
+            *([("best_so_far", (n_outputs,))] if self.knows_best else []),
         ]

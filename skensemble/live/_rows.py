@@ -21,6 +21,7 @@ __all__ = [
     "checked_ids",
     "digest",
     "in_kind",
+    "in_utc",
     "moment",
     "moments",
     "packed_rows",
@@ -150,6 +151,11 @@ def in_kind(times: Sequence[int] | NDArray[np.int64], example: pd.Timestamp | No
     """Tell times as an ensemble is used to: in UTC, with a time zone only where ``example`` has one."""
     index = pd.DatetimeIndex(np.asarray(times, dtype="datetime64[ns]"))
     return index if example is None or example.tzinfo is None else index.tz_localize("UTC")
+
+
+def in_utc(times: Sequence[int]) -> pd.DatetimeIndex:
+    """Times of the journal as those of pandas."""
+    return in_kind(times, None).tz_localize("UTC")
 
 
 # Rows as text: what the journal keeps.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import groupby
@@ -14,9 +15,9 @@ from skensemble._html import html_table, notebook
 from skensemble.explanation import Explanation
 from skensemble.live._journal import Journal, Said
 from skensemble.live._prediction import Layout
-from skensemble.live._rows import in_kind, unpacked_rows
+from skensemble.live._rows import in_kind, in_utc, unpacked_rows
 
-__all__ = ["Health", "asleep_share", "features_of", "pending_frame", "said_before", "story_frame", "utc"]
+__all__ = ["Health", "asleep_share", "features_of", "layouts_of", "pending_frame", "said_before", "story_frame", "utc"]
 
 _CHUNK = 10_000
 
@@ -109,6 +110,11 @@ class Health:
         return notebook(html_table("Health", ["figure", "value"], [*self._figures().items()]))
 
 
+def layouts_of(journal: Journal) -> dict[int, Layout]:
+    """Layouts of all that was said, by the numbers under which they stand in the journal."""
+    return {number: Layout(*pickle.loads(names)) for number, names in journal.layouts()}
+
+
 def utc(moment: int) -> pd.Timestamp:
     """A time of the journal as one of pandas."""
     return pd.Timestamp(moment, tz="UTC")
@@ -144,7 +150,7 @@ def asleep_share(rows: Sequence[Said], layouts: Mapping[int, Layout]) -> float:
 def pending_frame(rows: Sequence[tuple[str, int, int]]) -> pd.DataFrame:
     """Predictions without an outcome as a table."""
     ids, times, versions = zip(*rows, strict=True) if rows else ((), (), ())
-    at = in_kind(times, None).tz_localize("UTC")
+    at = in_utc(times)
     return pd.DataFrame({"id": pd.Series(ids, dtype=object), "at": at, "version": pd.Series(versions, dtype="int64")})
 
 
@@ -162,7 +168,7 @@ def story_frame(journal: Journal, layouts: Mapping[int, Layout]) -> pd.DataFrame
             pd.DataFrame(
                 {
                     "id": [row.id for row in said],
-                    "at": in_kind(times, None).tz_localize("UTC"),
+                    "at": in_utc(times),
                     "version": [row.version for row in said],
                     "prediction": explained.prediction,
                     "confidence": explained.confidence,
@@ -174,7 +180,7 @@ def story_frame(journal: Journal, layouts: Mapping[int, Layout]) -> pd.DataFrame
                     "won": np.array(won, dtype=float),
                     "profit_bps": np.array(profit, dtype=float),
                     "late": np.array(late, dtype=int) > 0,
-                    "made": in_kind([row.made for row in said], None).tz_localize("UTC"),
+                    "made": in_utc([row.made for row in said]),
                     "heard": pd.to_datetime(pd.Series(heard, dtype="Int64"), unit="ns", utc=True),
                 }
             )

@@ -13,22 +13,27 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from skensemble._base import COMBINERS, RegimeAwareEnsemble
+from skensemble._base import RegimeAwareEnsemble
 from skensemble._certainty import probable
-from skensemble._checks import LookAheadWarning, shown
+from skensemble._checks import LookAheadWarning, check_number, shown
 from skensemble._feedback import Outcomes
+from skensemble._parameters import COMBINERS
 from skensemble.combiners import Combiner, default_loss
 from skensemble.evaluation import Change, change_interval
 from skensemble.explanation import Explanation, joined
-from skensemble.live._journal import Entry, Said
+from skensemble.live._journal import Entry, Journal, Said
 from skensemble.live._prediction import Layout
-from skensemble.live._rows import in_kind
+from skensemble.live._rows import in_utc
 from skensemble.live._views import features_of, said_before
 
-__all__ = ["WhatIf", "compared", "loss_of", "what_if"]
+__all__ = ["TakeoverRefusedError", "WhatIf", "judged", "loss_of", "what_if"]
 
 Array = NDArray[np.float64]
 Settled = Sequence[tuple[Entry, Said]]
+
+
+class TakeoverRefusedError(RuntimeError):
+    """An ensemble that was to take over did worse on the journal's rows than the one that is live, beyond chance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +74,25 @@ def loss_of(targets: Array, combined: Array) -> Array:
     return default_loss(targets.shape[1])(targets, combined[:, None, :])[:, 0]
 
 
-def compared(
+def judged(
+    candidate: RegimeAwareEnsemble, gate: int, journal: Journal, layouts: Mapping[int, Layout], *, keeps_values: bool
+) -> Change:
+    """Compare an ensemble that is to take over with what was said, and refuse it where it did worse beyond chance."""
+    check_number(gate, "gate", "LiveEnsemble.adopt", low=1, integer=True)
+    rows = [pair for pair in journal.settled(last=int(gate)) if pair[1].columns is not None]
+    if not rows and not keeps_values:
+        raise ValueError("gate of LiveEnsemble.adopt needs the rows: begin the journal with features='values'.")
+    change = _compared(candidate, rows, layouts, journal.columns())
+    if change.verdict == "distinguishable: more loss":
+        raise TakeoverRefusedError(
+            f"The new ensemble's loss on the latest rows is {100 * change.change:+.1f} % of the live one's (95 % "
+            f"interval {100 * change.low:+.1f} to {100 * change.high:+.1f} %): it does not take over. adopt(ensemble) "
+            f"without gate puts it in all the same."
+        )
+    return change
+
+
+def _compared(
     candidate: RegimeAwareEnsemble, rows: Settled, layouts: Mapping[int, Layout], columns: Mapping[int, str]
 ) -> Change:
     """Compare an ensemble that is to take over with what was said, on rows that it was not trained on.
@@ -153,7 +176,7 @@ def what_if(combiner: Any, first: RegimeAwareEnsemble, rows: Settled, layouts: M
     frame = pd.DataFrame(
         {
             "id": [each.id for each in predictions],
-            "at": in_kind([each.at for each in predictions], None).tz_localize("UTC"),
+            "at": in_utc([each.at for each in predictions]),
             "y": y,
             "loss": loss,
             "other_loss": other,

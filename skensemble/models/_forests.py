@@ -91,6 +91,22 @@ class _Forest(NamedModel):
         return in_slices(partial(mean_of_trees, self.model_), _without_gaps(values), self.n_jobs)
 
 
+class _ForestRegressor(_Forest, NamedRegressor):
+    def _train(self, rows: Rows) -> Any:
+        return self._grown(rows)
+
+    def _answer(self, values: Any) -> NDArray:
+        return self._mean_of_trees(values)[:, 0]
+
+
+class _ForestClassifier(_Forest, NamedClassifier):
+    def _train(self, rows: Rows, n_classes: int) -> Any:
+        return self._grown(rows)
+
+    def _probabilities(self, values: Any) -> NDArray:
+        return self._mean_of_trees(values)
+
+
 def mean_of_trees(forest: Any, values: Any) -> NDArray:
     """Return what a forest of scikit-learn says, tree by tree and without its thread pool.
 
@@ -113,7 +129,7 @@ def mean_of_trees(forest: Any, values: Any) -> NDArray:
     array([[2.]])
     """
     trees, values = [tree.tree_ for tree in forest.estimators_], values.astype(np.float32)
-    """Add the trees up in their order: shared out over threads, the sum would depend on who is first."""
+    # In their order: shared out over threads, the sum would depend on who is first.
     total = trees[0].predict(values)
     for tree in trees[1:]:
         total += tree.predict(values)
@@ -130,7 +146,7 @@ def _without_gaps(values: Any) -> Any:
 
 
 @documented(parameters=_PARAMETERS, attributes=_ATTRIBUTES)
-class BootstrapForestRegressor(_Forest, NamedRegressor):
+class BootstrapForestRegressor(_ForestRegressor):
     """A random forest for numbers.
 
     Every tree is grown on rows drawn with replacement, and every split looks at a random share of the columns; the
@@ -160,15 +176,9 @@ class BootstrapForestRegressor(_Forest, NamedRegressor):
 
     _grower = RandomForestRegressor
 
-    def _train(self, rows: Rows) -> Any:
-        return self._grown(rows)
-
-    def _answer(self, values: Any) -> NDArray:
-        return self._mean_of_trees(values)[:, 0]
-
 
 @documented(parameters=_PARAMETERS, attributes=_ATTRIBUTES)
-class BootstrapForestClassifier(_Forest, NamedClassifier):
+class BootstrapForestClassifier(_ForestClassifier):
     """A random forest for labels of any kind.
 
     Every tree is grown on rows drawn with replacement, and every split looks at a random share of the columns; the
@@ -200,15 +210,9 @@ class BootstrapForestClassifier(_Forest, NamedClassifier):
 
     _grower = RandomForestClassifier
 
-    def _train(self, rows: Rows, n_classes: int) -> Any:
-        return self._grown(rows)
-
-    def _probabilities(self, values: Any) -> NDArray:
-        return self._mean_of_trees(values)
-
 
 @documented(parameters=_PARAMETERS, attributes=_ATTRIBUTES)
-class RandomSplitForestRegressor(_Forest, NamedRegressor):
+class RandomSplitForestRegressor(_ForestRegressor):
     """A forest of extremely randomised trees for numbers.
 
     Every tree is grown on all rows, but its splits are the best of a few drawn at random; the forest answers with the
@@ -238,15 +242,9 @@ class RandomSplitForestRegressor(_Forest, NamedRegressor):
 
     _grower = ExtraTreesRegressor
 
-    def _train(self, rows: Rows) -> Any:
-        return self._grown(rows)
-
-    def _answer(self, values: Any) -> NDArray:
-        return self._mean_of_trees(values)[:, 0]
-
 
 @documented(parameters=_PARAMETERS, attributes=_ATTRIBUTES)
-class RandomSplitForestClassifier(_Forest, NamedClassifier):
+class RandomSplitForestClassifier(_ForestClassifier):
     """A forest of extremely randomised trees for labels of any kind.
 
     Every tree is grown on all rows, but its splits are the best of a few drawn at random; the forest answers with the
@@ -277,9 +275,3 @@ class RandomSplitForestClassifier(_Forest, NamedClassifier):
     """
 
     _grower = ExtraTreesClassifier
-
-    def _train(self, rows: Rows, n_classes: int) -> Any:
-        return self._grown(rows)
-
-    def _probabilities(self, values: Any) -> NDArray:
-        return self._mean_of_trees(values)

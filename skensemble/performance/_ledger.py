@@ -32,7 +32,6 @@ from skensemble.performance._records import (
     joined_pairs,
     pairs_of,
     pushed,
-    sums_after,
     tradable,
 )
 from skensemble.regimes import listed_memberships
@@ -148,6 +147,9 @@ class Ledger:
         # Per pair of models, over the outcomes that both were awake for: weight, mean error of the first, its sum of
         # squared deviations, the sum of products of the deviations of both, and the squared weight.
         self._pairs = np.zeros((5, len(self.models), len(self.models)))
+        # Weight and total of the models' losses, pooled, added up outcome by outcome: who leads must not depend on
+        # which of them wait for their block.
+        self._losses = np.zeros((2, len(self.models)))
         # Outcomes that do not fill a block yet: weight, channels and errors side by side; and what part of them lies
         # in which regime: number of the row, position of the regime and weight, by row.
         self._pending = np.empty((0, 1 + N_CHANNELS * shape[1] + len(self.models)))
@@ -157,6 +159,24 @@ class Ledger:
     def performers(self) -> tuple[str, ...]:
         """Who is judged: the models, then the ensemble and its two plain rivals."""
         return self.models + _BESIDE_MODELS
+
+    @property
+    def past_losses(self) -> Array:
+        """Mean loss of every model until now, in the pooled record; the largest number where there is none yet.
+
+        Returns
+        -------
+        ndarray of shape (n_models,)
+            In units of the loss. Of the models awake, the one with the lowest is the best so far.
+
+        Examples
+        --------
+        >>> ledger = Ledger(["ridge", "forest"], [])
+        >>> ledger = ledger.updated(np.empty((2, 0)), losses=[[9, 1, 1, 1, 1], [0, 1, 1, 1, 1]])
+        >>> ledger.past_losses.tolist()
+        [4.5, 1.0]
+        """
+        return _means(self._losses)
 
     def leaders(
         self,
@@ -198,19 +218,9 @@ class Ledger:
         >>> ledger.leaders([[9, 1], [0, 1], [0, 1]], known=np.array([0, 0, 1]))
         array([0, 0, 1])
         """
-        n_models = len(self.models)
-        losses = read_table(losses, "losses", (None, n_models), "one column per model")
-        weights = row_weights(sample_weight, len(losses))
-        record = self._lifetime[:, -1, :n_models]
-        waiting = self._pending
-        counted = np.concatenate([waiting[:, 0], weights])[:, None]
-        everything = np.concatenate([waiting[:, 1 : 1 + n_models], losses])
-        heard = np.isfinite(everything)
-        before = len(waiting) + (np.arange(len(losses)) if known is None else known)
-        weight = sums_after(record[WEIGHTS][LOSS], counted * heard)[before]
-        total = sums_after(record[TOTALS][LOSS], counted * np.where(heard, everything, 0.0))[before]
-        no_record = np.finfo(float).max
-        mean = np.divide(total, weight, out=np.full_like(total, no_record), where=weight > 0)
+        losses = read_table(losses, "losses", (None, len(self.models)), "one column per model")
+        sums = self._losses_after(row_weights(sample_weight, len(losses)), losses)
+        mean = _means(sums[:-1] if known is None else sums[known])
         return np.argmin(np.where(np.isfinite(losses), mean, np.inf), axis=1)
 
     def updated(
@@ -292,6 +302,7 @@ class Ledger:
             rows, inside = _left_in(rows, inside)
 
         later = self._copy()
+        later._losses = self._losses_after(rows[:, 0], rows[:, 1 : 1 + len(self.models)])[-1]
         inside[:, 0] += len(self._pending)
         pending, inside = np.concatenate([self._pending, rows]), np.concatenate([self._inside, inside])
         whole = len(pending) - len(pending) % _BLOCK
@@ -320,6 +331,7 @@ class Ledger:
             both._lifetime = joined(both._lifetime, other._lifetime)
             both._recent, both._slot = pushed(both._recent, both._slot, rows[:, 0], rows[:, 1], rows[:, 2:])
             both._pairs = joined_pairs(both._pairs, other._pairs)
+            both._losses = both._losses + other._losses
         return both
 
     def reindexed(self, models: Sequence[str], regimes: Sequence[Hashable]) -> Ledger:
@@ -366,6 +378,7 @@ class Ledger:
         new._recent = _taken(self._recent, rows, columns)
         new._slot = _taken(self._slot, rows, columns)
         new._pairs = _taken(self._pairs, pairs, pairs)
+        new._losses = _columns_taken(self._losses, pairs, 0.0)
         # Outcomes that wait go on waiting: when they are summed up must not depend on who came and went.
         weight, values, errors = self._parts(self._pending)
         waiting = [
@@ -428,6 +441,7 @@ class Ledger:
         later._recent[:, :2] *= factors
         smaller = np.minimum(kept[:, None], kept)
         later._pairs = later._pairs * np.stack([smaller, smaller > 0, smaller, smaller, smaller])
+        later._losses = later._losses * kept
         return later
 
     def frame(self) -> pd.DataFrame:
@@ -556,6 +570,13 @@ class Ledger:
         end = 1 + N_CHANNELS * width
         return rows[:, 0], rows[:, 1:end].reshape(len(rows), N_CHANNELS, width), rows[:, end:]
 
+    def _losses_after(self, weights: Array, losses: Array) -> Array:
+        """Weight and total of losses after none of some rows, after one, and so on: (n_samples + 1, 2, n_models)."""
+        heard = np.isfinite(losses)
+        sums = weights[:, None, None] * np.stack([heard, np.where(heard, losses, 0.0)], axis=1)
+        with np.errstate(over="ignore"):
+            return np.add.accumulate(np.concatenate([self._losses[None], sums]), axis=0)
+
     def _settled(self) -> Ledger:
         """Return the same record with nothing waiting."""
         settled = self._copy()
@@ -575,6 +596,14 @@ class Ledger:
         for name in ("_lifetime", "_recent", "_slot"):
             setattr(later, name, getattr(self, name).copy())
         return later
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Read ledgers, too, that were written before the losses were added up by themselves."""
+        self.__dict__.update(state)
+        if "_losses" not in state:
+            n_models = len(self.models)
+            self._losses = self._lifetime[[WEIGHTS.start + LOSS, TOTALS.start + LOSS], -1, :n_models]
+            self._losses = self._losses_after(self._pending[:, 0], self._pending[:, 1 : 1 + n_models])[-1]
 
     def __eq__(self, other: object) -> bool:
         """Compare names, settings and every bit of the record."""
@@ -688,6 +717,12 @@ def _taken(array: npt.NDArray[Any], rows: npt.NDArray[np.intp], columns: npt.NDA
     """Rearrange the last two axes; -1 gives zeros, the empty record."""
     padded = np.pad(array, [(0, 0)] * (array.ndim - 2) + [(0, 1), (0, 1)])
     return padded[..., rows[:, None], columns]
+
+
+def _means(sums: Array) -> Array:
+    """Mean losses from weights and totals, ``(..., 2, n_models)``; the largest number where there is no record."""
+    weight, total = sums[..., 0, :], sums[..., 1, :]
+    return np.divide(total, weight, out=np.full_like(total, np.finfo(float).max), where=weight > 0)
 
 
 def _columns_taken(array: Array, columns: npt.NDArray[np.intp], missing: float) -> Array:

@@ -35,7 +35,6 @@ __all__ = [
     "joined_pairs",
     "pairs_of",
     "pushed",
-    "sums_after",
     "tradable",
 ]
 
@@ -120,11 +119,7 @@ def extended(record: Array, weight: Array, square: Array, values: Array) -> Arra
     peak = np.maximum.accumulate(np.maximum(level, 0.0), axis=0)
     path = block[PATH]
     path[0], path[1], path[2] = peak[-1], level.min(axis=0, initial=0.0), (peak - level).max(axis=0)
-    both = joined(record, block)
-    # Row by row: `leaders` must find the same sums whether or not rows wait for their block.
-    both[WEIGHTS][LOSS] = sums_after(record[WEIGHTS][LOSS], sums[:, WEIGHTS][:, LOSS])[-1]
-    both[TOTALS][LOSS] = sums_after(record[TOTALS][LOSS], sums[:, TOTALS][:, LOSS])[-1]
-    return both
+    return joined(record, block)
 
 
 def pushed(
@@ -227,8 +222,3 @@ def _deviation(n: Array, square: Array, moments: Array) -> Array:
     """Standard deviation; with ``ddof=1`` where all weights are one."""
     spare = n - ratio(square, n)
     return np.sqrt(ratio(moments[1], np.where(spare > ROUNDING * n, spare, 0.0)))
-
-
-def sums_after(start: Array, rows: Array) -> Array:
-    """Add up the rows one after the other as the record does: the sum after none of them, after one, and so on."""
-    return np.add.accumulate(np.concatenate([start[None], rows]), axis=0)

@@ -6,7 +6,14 @@ pooled answer serves it.
 """
 
 from skensemble.regimes._bins import QuantileRegimes
-from skensemble.regimes._detection import SingleRegime, detect, detect_forward, fit_detector, matched_numbers
+from skensemble.regimes._detection import (
+    SingleRegime,
+    detect,
+    detect_forward,
+    fit_detector,
+    learn_regimes,
+    matched_numbers,
+)
 from skensemble.regimes._history import remembered
 from skensemble.regimes._jumps import JumpRegimes
 from skensemble.regimes._markov import MarkovRegimes
@@ -36,6 +43,7 @@ __all__ = [
     "fit_detector",
     "joined_names",
     "label_names",
+    "learn_regimes",
     "listed_memberships",
     "matched_numbers",
     "regime_names",

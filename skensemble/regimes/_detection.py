@@ -13,9 +13,9 @@ from sklearn.base import BaseEstimator, clone
 
 from skensemble._checks import shown
 from skensemble._compat import take_rows
-from skensemble.regimes._memberships import encode_memberships, regime_names
+from skensemble.regimes._memberships import encode_memberships, joined_names, regime_names
 
-__all__ = ["SingleRegime", "detect", "detect_forward", "fit_detector", "matched_numbers"]
+__all__ = ["SingleRegime", "detect", "detect_forward", "fit_detector", "learn_regimes", "matched_numbers"]
 
 
 class SingleRegime(BaseEstimator):
@@ -192,6 +192,55 @@ def detect_forward(
     memberships = encode_memberships(final, names, len(final))
     memberships[found.index] = encode_memberships(found, names, len(found))
     return names, memberships
+
+
+def learn_regimes(
+    detector: Any, X: Any, regimes: Any, splits: Sequence[tuple[Any, Any]], known: Sequence[Hashable] = ()
+) -> tuple[tuple[Hashable, ...], NDArray[np.float64], Any]:
+    """Tell the regimes of rows to be trained on, as they were known at each row, and fit the detector of later ones.
+
+    Parameters
+    ----------
+    detector : None, str, callable or estimator
+        Not fitted, see `detect`.
+    X : array-like of shape (n_samples, n_features)
+        Rows, oldest first.
+    regimes : array-like of shape (n_samples,) or (n_samples, n_regimes), or None
+        What somebody knows of them, see `encode_memberships`; ``None`` asks the detector.
+    splits : sequence of (train, test)
+        Row numbers of each fold, see `detect_forward`.
+    known : sequence of hashable, default=()
+        Regimes that were known before; they keep their places.
+
+    Returns
+    -------
+    names : tuple of hashable
+        All regimes.
+    memberships : ndarray of shape (n_samples, n_regimes)
+        Memberships of the rows.
+    fitted : None, str, callable or estimator
+        The detector, fitted on all rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.array([[1.0], [2.0]])
+    >>> names, memberships, fitted = learn_regimes(None, X, ["calm", "wild"], [], known=["wild"])
+    >>> names, memberships.tolist(), fitted
+    (('wild', 'calm'), [[0.0, 1.0], [1.0, 0.0]], None)
+    """
+    fitted = fit_detector(detector, X)
+    n_samples = X.shape[0]
+    if regimes is None and hasattr(fitted, "fit"):
+        found, own = detect_forward(detector, fitted, X, splits)
+        names = joined_names(known, found)
+        memberships = np.zeros((n_samples, len(names)))
+        memberships[:, [names.index(name) for name in found]] = own
+        return names, memberships, fitted
+    if regimes is None:
+        regimes = detect(fitted, X)
+    names = joined_names(known, () if regimes is None else regime_names(regimes))
+    return names, encode_memberships(regimes, names, n_samples), fitted
 
 
 def _stacked(tables: Sequence[pd.DataFrame], rows: Sequence[Any]) -> pd.DataFrame:

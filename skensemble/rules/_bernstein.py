@@ -46,14 +46,14 @@ class BernsteinState(NamedTuple):
     trust : Trust
         The weights before confidences, of those updated.
     fresh : ndarray of shape (n_specialists,) or (0,)
-        1 for who has never been updated, else 0; empty when everybody has.
+        1 for who has never been updated, else 0; empty when everybody has (``None`` in older files).
     """
 
     specialists: Specialists
     root: Floats
     evidence: Floats
     trust: Trust
-    fresh: Floats
+    fresh: Floats | None
 
 
 class BernsteinAggregation(Rule[BernsteinState]):
@@ -150,7 +150,7 @@ class BernsteinAggregation(Rule[BernsteinState]):
         if awake.ndim == 1:
             return _row_weights(state, awake)
         fresh = state.fresh
-        if fresh.size == 0 or not awake.dot(fresh).any():
+        if fresh is None or fresh.size == 0 or not awake.dot(fresh).any():
             return softmax(state.trust, awake)
         known = np.where(fresh, 0.0, awake)
         met = np.sign(known).dot(state.specialists.kin) > 0
@@ -193,6 +193,7 @@ def _owned(record: Any) -> Any:
     """Return a record whose arrays are of the one kind for which the loop is translated; those of a file may not be."""
     if isinstance(record, tuple):
         return type(record)(*map(_owned, record))
+    record = np.empty(0) if record is None else record
     return np.require(record, requirements=("C", "W")) if isinstance(record, np.ndarray) else record
 
 
@@ -202,7 +203,7 @@ def _owned(record: Any) -> Any:
 def _row_weights(state: BernsteinState, awake: Floats) -> Floats:
     """Return the weights of one row."""
     fresh, specialists = state.fresh, state.specialists
-    if fresh.size == 0 or awake.dot(fresh) == 0.0:
+    if fresh is None or fresh.size == 0 or awake.dot(fresh) == 0.0:
         return row_softmax(state.trust, awake)
     known = np.where(fresh > 0, 0.0, awake)
     met = np.sign(known).dot(specialists.kin) > 0
