@@ -255,7 +255,7 @@ class Rule(BaseEstimator, ABC, Generic[State]):
         >>> weights.round(2)
         array([[0.5 , 0.5 ],
                [0.79, 0.21],
-               [0.88, 0.12]])
+               [0.87, 0.13]])
         """
         n_samples, n_models, _ = said.shape
         every, nothing = np.arange(n_samples), np.empty((0, n_models))
