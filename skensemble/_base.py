@@ -45,7 +45,7 @@ from skensemble._progress import listened_to
 from skensemble._training import AsleepModel, reach_of, report_failures, train
 from skensemble.compiled import kept_rows
 from skensemble.explanation import Explanation
-from skensemble.models import column_spread
+from skensemble.models import columns_read
 from skensemble.regimes import encode_memberships, learn_regimes, remembered
 from skensemble.splits import check_time_order, earlier_moments, make_folds, times_of
 from skensemble.trades import Trades, check_trades
@@ -239,7 +239,7 @@ class RegimeAwareEnsemble(FittedEnsemble):
         self.named_estimators_ = Bunch(**dict(zip(self.model_names_, self.estimators_, strict=True)))
         self.regime_detector_ = detector
         self._kept_rows = kept_rows(X)
-        self._spreads = [column_spread(model, X, weight) for model in self.estimators_]
+        self._columns_read = [columns_read(model, X, weight) for model in self.estimators_]
         return self
 
     def partial_update(

@@ -16,9 +16,9 @@ from skensemble._checks import shown
 
 __all__ = [
     "CallbackSupport",
+    "callbacks_of",
     "check_sample_weight",
     "drop_travelling_callbacks",
-    "has_callbacks",
     "histogram_nodes",
     "take_rows",
     "travelling_callbacks",
@@ -44,21 +44,21 @@ CallbackSupport, with_callbacks = _callback_parts()
 _MOST_WEIGHT = 1e100
 
 
-def has_callbacks(estimator: Any) -> bool:
-    """Whether anybody listens to the fits of an estimator: callbacks of its own, or of whoever it is a part of."""
-    return bool(getattr(estimator, "_skl_callbacks", ()))
+def callbacks_of(estimator: Any) -> list[Any]:
+    """Who listens to the fits of an estimator: callbacks of its own, or of whoever it is a part of."""
+    return list(getattr(estimator, "_skl_callbacks", ()))
 
 
 def travelling_callbacks(estimator: Any) -> list[Any]:
     """Callbacks of an estimator that go along into estimators inside others, such as a progress bar."""
-    return [each for each in getattr(estimator, "_skl_callbacks", ()) if hasattr(each, "max_propagation_depth")]
+    return [each for each in callbacks_of(estimator) if hasattr(each, "max_propagation_depth")]
 
 
 def drop_travelling_callbacks(estimator: Any) -> None:
     """Take those callbacks off an estimator that go along into others."""
     travelling = travelling_callbacks(estimator)
     if travelling:
-        estimator.set_callbacks(*(each for each in estimator._skl_callbacks if each not in travelling))
+        estimator.set_callbacks(*(each for each in callbacks_of(estimator) if each not in travelling))
 
 
 def check_sample_weight(sample_weight: Any, X: Any) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ from skensemble.combiners import Combiner
 from skensemble.compiled import CompiledEnsemble
 from skensemble.explanation import Explanation, agreement, spread
 from skensemble.intervals import AdaptiveConfidence, ProbabilityCalibration
-from skensemble.models import few_as_in_fit, mean_importances
+from skensemble.models import ColumnsRead, few_as_in_fit, mean_importances
 from skensemble.performance import Ledger
 from skensemble.regimes import detect, encode_memberships
 
@@ -59,7 +59,7 @@ class FittedEnsemble(EnsembleParameters):
     _group_moments: Array | None
     _sides: Array | None
     _kept_rows: Array | None
-    _spreads: list[Array | None]
+    _columns_read: list[ColumnsRead | None]
     _certainty: Certainty
     _reach: tuple[float, float]
 
@@ -190,9 +190,10 @@ class FittedEnsemble(EnsembleParameters):
 
         Each model's importances (``feature_importances_``; of linear models the absolute coefficients times the spread
         of their columns) are brought to a sum of one, and averaged by how far the models are trusted now, pooled.
-        Models that say nothing (networks, histogram boosting) are left out. What counts is what was learned, on the
-        rows that it was learned from: whether a column helps on rows not seen is what
-        `skensemble.evaluation.permutation_importance` measures.
+        Models that say nothing (networks, histogram boosting), or use products, principal components and whatever else
+        a Pipeline makes of several columns at once, are left out. What counts is what was learned, on the rows that it
+        was learned from: whether a column helps on rows not seen is what `skensemble.evaluation.permutation_importance`
+        measures.
 
         Returns
         -------
@@ -205,8 +206,7 @@ class FittedEnsemble(EnsembleParameters):
             If no model says what it makes of the columns.
         """
         check_is_fitted(self, "combiner_")
-        names = list(getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)]))
-        found = mean_importances(self.estimators_, self.weights_["pooled"].to_numpy(), names, self._spreads)
+        found = mean_importances(self.estimators_, self.weights_["pooled"].to_numpy(), self._columns_read)
         if found is None:
             raise AttributeError(
                 f"{type(self).__name__} has no feature_importances_: none of its models "

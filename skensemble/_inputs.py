@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.utils import column_or_1d, get_tags
 from sklearn.utils.validation import check_consistent_length, validate_data
 
@@ -28,6 +29,7 @@ __all__ = [
     "numbers_of_returns",
     "tells_time",
     "warn_about_hindsight",
+    "with_moved",
 ]
 
 _DATE = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})\b")
@@ -75,6 +77,44 @@ def _with_short_indices(X: Any) -> Any:
     if not hasattr(X, "indptr") or max(X.nnz, *X.shape) > np.iinfo(np.int32).max:
         return X
     return type(X)((X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32)), shape=X.shape)
+
+
+def with_moved(X: Any, places: Sequence[int] | NDArray[np.intp], source: NDArray[np.intp]) -> Any:
+    """Return the rows with some columns taken from other rows.
+
+    Parameters
+    ----------
+    X : array, sparse matrix or DataFrame of shape (n_rows, n_features)
+        Rows; they stay as they are.
+    places : sequence of int
+        Positions of the columns.
+    source : ndarray of int of shape (n_rows,)
+        For each row the one that its values are taken from.
+
+    Returns
+    -------
+    array, sparse matrix or DataFrame of shape (n_rows, n_features)
+        Of the same kind.
+
+    Examples
+    --------
+    >>> with_moved(np.array([[1, 10], [2, 20]]), [1], np.array([1, 0])).tolist()
+    [[1, 20], [2, 10]]
+    """
+    if isinstance(X, pd.DataFrame):
+        frame, taken = X.copy(deep=False), X.iloc[source, list(places)]
+        for number, place in enumerate(places):
+            frame.isetitem(place, taken.iloc[:, number].array)
+        return frame
+    if hasattr(X, "with_columns"):
+        return X.with_columns([X.to_series(place).gather(source) for place in places])
+    if sparse.issparse(X):
+        chosen = np.arange(X.shape[1])
+        chosen[list(places)] += X.shape[1]
+        return type(X)(sparse.hstack([X, X[source]], format="csc")[:, chosen])
+    moved = np.array(X)
+    moved[:, list(places)] = moved[source][:, list(places)]
+    return moved
 
 
 def tells_time(X: Any) -> bool:

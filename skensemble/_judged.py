@@ -35,6 +35,7 @@ __all__ = [
     "likeliest_places",
     "plain_rivals",
     "same_losses",
+    "with_mean_one",
 ]
 
 Array = NDArray[np.float64]
@@ -74,6 +75,8 @@ class Judged:
         How much each row counts, 1 on average over those that do.
     explanation : Explanation or None
         The same taken apart, where it was kept.
+    moments : ndarray of int of shape (n_rows,)
+        Number of the moment of each row, as far as times are known: rows of one timestamp have one.
     overlap : float
         How many rows in a row have outcomes that share one stretch of time.
     """
@@ -91,6 +94,7 @@ class Judged:
     loss: str
     sample_weight: Array
     explanation: Explanation | None
+    moments: NDArray[np.intp]
     overlap: float = 1.0
 
 
@@ -156,8 +160,9 @@ def _out_of_fold(ensemble: RegimeAwareEnsemble) -> Judged:
         targets=record.targets,
         losses=None,
         loss="",
-        sample_weight=_with_mean_one(record.sample_weight),
+        sample_weight=with_mean_one(record.sample_weight),
         explanation=None,
+        moments=np.arange(len(record.rows)),
         overlap=ensemble.ledger_.overlap,
     )
     return _with_losses(judged, record.known, Ledger(ensemble.model_names_, []))
@@ -183,8 +188,9 @@ def judged_by_walk(walk: Any, rival: str | None, owner: str) -> Judged:
     judged = replace(
         _from_explanation(rival, said, targets),
         index=walk.predictions.index if walk.times is None else walk.times,
-        sample_weight=_with_mean_one(walk.sample_weight),
+        sample_weight=with_mean_one(walk.sample_weight),
         loss=walk.loss,
+        moments=walk.moments,
         overlap=walk.overlap,
     )
     names = plain_rivals(walk, rival)
@@ -251,7 +257,8 @@ def judged_by_live(live: Any, owner: str) -> tuple[Judged, pd.DataFrame]:
     targets = np.full(said.combined.shape, np.nan)
     if known.any():
         targets[known] = _targets(frame["y"].to_numpy()[known], said.classes, f"outcomes of {owner}")
-    judged = replace(_from_explanation("live ensemble", said, targets), index=pd.DatetimeIndex(frame["at"]))
+    times = pd.DatetimeIndex(frame["at"])
+    judged = replace(_from_explanation("live ensemble", said, targets), index=times, moments=_moments(times))
     # For rows of early journals, which do not tell who led: the record that it went live with, until more is known.
     before = live.fitted(int(frame["version"].min())).ledger_.reindexed(said.models, [])
     judged = _with_losses(judged, _heard_before(frame), before, said.best_so_far)
@@ -276,7 +283,7 @@ def _ns(times: Any) -> NDArray[np.int64]:
 def _those(judged: Judged, order: NDArray[np.intp]) -> Judged:
     assert judged.targets is not None
     assert judged.losses is not None
-    arrays = {name: getattr(judged, name)[order] for name in ("said", "combined", "weights", "targets")}
+    arrays = {name: getattr(judged, name)[order] for name in ("said", "combined", "weights", "targets", "moments")}
     said = None if judged.explanation is None else judged.explanation[order]
     return replace(
         judged,
@@ -322,14 +329,20 @@ def _from_explanation(who: str, said: Explanation, targets: Array | None) -> Jud
         loss="",
         sample_weight=np.ones(len(said)),
         explanation=said,
+        moments=_moments(said.index),
     )
+
+
+def _moments(index: pd.Index[Any]) -> NDArray[np.intp]:
+    times = times_of(index)
+    return np.arange(len(index)) if times is None else np.unique(times.asi8, return_inverse=True)[1]
 
 
 def _memberships(shares: Array, regimes: Any, index: pd.Index[Any]) -> pd.DataFrame:
     return pd.DataFrame(shares, index=index, columns=pd.Index(list(regimes), dtype=object, tupleize_cols=False))
 
 
-def _with_mean_one(weight: Array) -> Array:
+def with_mean_one(weight: Array) -> Array:
     """Of weights only the ratios matter."""
     return weight * ((weight > 0).sum() / max(weight.sum(), np.finfo(float).tiny))
 

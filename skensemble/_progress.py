@@ -14,7 +14,7 @@ from typing import Any
 from sklearn.base import clone
 
 from skensemble._checks import check_number
-from skensemble._compat import has_callbacks, travelling_callbacks
+from skensemble._compat import callbacks_of, travelling_callbacks
 
 __all__ = ["Progress", "check_verbose", "listened_to"]
 
@@ -76,7 +76,7 @@ class Progress:
 def listened_to(estimator: Any, n_parts: int, name: str) -> Progress:
     """Start the tree of an estimator's fit, which has so many parts; ``verbose`` asks for lines under a name."""
     whole = Progress(line=f"[{name}]" if estimator.verbose else "", n_parts=n_parts, begun=time())
-    if not has_callbacks(estimator):
+    if not callbacks_of(estimator):
         return whole
     context = estimator._init_callback_context(max_subtasks=n_parts, sequential_subtasks=False)
     # Callbacks get the estimator as it was before the fit: what it learns is not theirs to wait for.

@@ -22,7 +22,9 @@ from sklearn.metrics import r2_score
 from skensemble._base import RegimeAwareEnsemble
 from skensemble._checks import check_choice, check_number, shown
 from skensemble._classifier import RegimeAwareEnsembleClassifier
+from skensemble._compat import CallbackSupport, callbacks_of
 from skensemble._feedback import recorded_trades, trade_credits
+from skensemble._progress import check_verbose
 from skensemble._regressor import RegimeAwareEnsembleRegressor
 from skensemble._training import AsleepModel
 from skensemble.combiners import awake_models, default_loss, over_awake, weighted_mean
@@ -116,7 +118,7 @@ class EnsemblePrediction:
     explanation: Explanation
 
 
-class MultiModelTrainer(BaseEstimator):
+class MultiModelTrainer(CallbackSupport, BaseEstimator):
     """Train several techniques side by side, judge them on a validation set, and predict with all of them.
 
     Every model is trained on the training set and predicts the validation set; from these predictions the ensemble
@@ -142,6 +144,9 @@ class MultiModelTrainer(BaseEstimator):
         Seed of every model that has none of its own.
     n_jobs : int, default=-1
         Fits at a time; -1 is one for each core. It does not change the result.
+    verbose : int, default=0
+        Whether a line is printed for every fit of a model as it ends. For progress bars use
+        ``set_callbacks(sklearn.callback.ProgressBar())`` (scikit-learn 1.9 and later).
 
     Attributes
     ----------
@@ -186,6 +191,7 @@ class MultiModelTrainer(BaseEstimator):
         label_horizon: Any = 0,
         random_state: Any = None,
         n_jobs: int | None = -1,
+        verbose: int = 0,
     ) -> None:
         self.techniques = techniques
         self.ensemble_method = ensemble_method
@@ -193,6 +199,7 @@ class MultiModelTrainer(BaseEstimator):
         self.label_horizon = label_horizon
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def train_parallel(
         self, X_train: Any, y_train: Any, X_val: Any, y_val: Any, regimes: Any = None
@@ -231,6 +238,7 @@ class MultiModelTrainer(BaseEstimator):
                 f"is_classification of {type(self).__name__} must be True or False; got "
                 f"{shown(self.is_classification)}."
             )
+        check_verbose(self.verbose, type(self).__name__)
         X, y, n_train = _joined_sets(X_train, y_train, X_val, y_val)
         n_samples = n_train + _n_rows(X_val)
         folds = [(np.arange(n_train), np.arange(n_train, n_samples))]
@@ -250,8 +258,15 @@ class MultiModelTrainer(BaseEstimator):
             label_horizon=self.label_horizon,
             random_state=self.random_state,
             n_jobs=self.n_jobs,
+            verbose=self.verbose,
         )
+        listeners = callbacks_of(self)
+        if listeners:
+            ensemble.set_callbacks(*listeners)
         ensemble.fit(X, y, regimes=regimes)
+        # What was meant for this training is not for fits on other rows.
+        if listeners:
+            ensemble.set_callbacks()
         ensemble.cv = None
         self.ensemble_, self.results_ = ensemble, _judged(ensemble, n_train)
         return self.results_

@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from itertools import combinations, pairwise
 from operator import itemgetter
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.dates import date2num, num2date
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -42,11 +44,13 @@ from skensemble.displays._style import (
     LINES,
     axis_of,
     draw_bands,
+    scale_of,
     span,
     starts_of_stretches,
     thinned,
 )
 from skensemble.intervals import AdaptiveConfidence
+from skensemble.performance import rate_interval, wilson_interval
 
 DISPLAYS = [getattr(displays, name) for name in displays.__all__]
 SOURCES = ("from_estimator", "from_walk_forward", "from_live")
@@ -333,6 +337,38 @@ def test_equity_and_drawdown_by_hand():
     assert line(shown.axes_[1], "ours: -0.1 %, fell 0.2 %").get_ydata().tolist() == [-0.1, 0.2, 0.2, -0.05]
     assert line(shown.axes_[2], "ours").get_ydata().tolist() == [-0.1, 0, 0, -0.25]
     assert CumulativeLossDisplay(losses, pd.DataFrame(index=times)).equity().empty
+
+
+def test_rows_count_in_the_equity_curve_as_they_do_in_the_loss_curve():
+    times = pd.DatetimeIndex(["2024-01-01", "2024-01-02", "2024-01-02", "2024-01-03", "2024-01-04"])
+    profits = pd.DataFrame({"ours": [-10.0, 20.0, 40.0, 70.0, -25.0]}, index=times)
+    losses = pd.DataFrame({"ours": 1.0, "theirs": 1.0}, index=times)
+    for factor in (1.0, 7.0):
+        shown = CumulativeLossDisplay(
+            losses, pd.DataFrame(index=times), profits_bps=profits, sample_weight=factor * np.array([1, 0.5, 1.5, 0, 1])
+        )
+        # On the second day 20 and 40 count as 1 to 3, and the day as 1; the third does not count.
+        np.testing.assert_allclose(shown.equity()["profit_bps"], [-10, 25, 25, 0], rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(shown.equity()["drawdown_bps"], [-10, 0, 0, -25], rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(shown.frame()["regret_pct"], 0)
+
+
+def test_the_equity_curve_ends_where_the_report_says():
+    X, y, regimes = rows(120)
+    times = pd.date_range("2024-01-01", periods=60).repeat(2)
+    X, y, weight = X.set_axis(times), y.to_numpy(), np.tile([0.0, 1.0, 3.0, 0.5, 0.0, 0.0], 20)
+    rivals = {"ours": regressor(), "plain": LinearRegression()}
+    walk = walk_forward(
+        rivals, X, y, initial=60, refit_every=20, regimes=regimes.to_numpy(), returns=y, sample_weight=weight
+    )
+    report = walk.report().query("regime == 'pooled'").set_index("rival")
+    shown = CumulativeLossDisplay.from_walk_forward(walk, against=["plain"])
+    for who, own in shown.equity().groupby("performer"):
+        found = report.loc[who]
+        assert own["profit_bps"].iloc[-1] == pytest.approx(found["profit_bps"] * found["n_trades"])
+        assert own["drawdown_bps"].min() == pytest.approx(-found["drawdown_bps"])
+    own = walk.losses.mul(weight[-len(walk) :], axis=0).sum()
+    assert shown.frame()["regret_pct"].iloc[-1] == pytest.approx(100 * (own["ours"] / own["plain"] - 1))
 
 
 def test_out_of_fold_the_losses_are_those_of_the_ledger():
@@ -637,6 +673,29 @@ def test_reliability_counts_as_the_record_does(story):
     assert counts.count("90") == len(said.coverages)
 
 
+@pytest.mark.parametrize("classes", [False, True])
+def test_whiskers_know_that_rows_of_one_time_share_their_fate(classes):
+    X, y, regimes = (values.iloc[np.arange(80).repeat(5)] for values in rows(80))
+    y = y + 0.3 * np.random.default_rng(0).normal(size=400)
+    ours = regressor()
+    if classes:
+        y, ours = y.gt(0).map({True: "up", False: "down"}), RegimeAwareEnsembleClassifier([("a", LogisticRegression())])
+    walk = walk_forward({"ours": ours}, X, y, regimes=regimes, initial=200, outcome_delay=2)
+    said = walk.explanations["ours"]
+    if classes:
+        held = said.possible(0.8)[np.arange(200), np.searchsorted(said.classes, walk.outcome)]
+    else:
+        low, high = said.interval(0.8).T
+        held = (low <= walk.outcome) & (walk.outcome <= high)
+    frame = ReliabilityDisplay.from_walk_forward(walk).frame().query("kind == 'coverage' and stated == 0.8")
+    for regime, share in {**walk.memberships, "pooled": np.ones(200)}.items():
+        own = frame[frame["regime"] == regime]
+        bounds = rate_interval(held, share, walk.moments, overlap=walk.overlap)
+        assert own[["low", "high"]].to_numpy().ravel().tolist() == pytest.approx(bounds)
+    narrow = wilson_interval(own["realised"].item() * 200, 200)
+    assert (own["high"] - own["low"]).item() > 1.3 * (narrow[1] - narrow[0])
+
+
 def test_of_weights_of_rows_only_the_ratios_matter():
     X, y, _ = rows(140)
     one, thousand = (
@@ -778,6 +837,39 @@ def test_rows_stand_at_their_times_or_numbers():
     assert span(aware) == "2024-01-01 to 2024-01-02, n = 2"
     assert span(pd.RangeIndex(3), "rows") == "rows 0 to 2, n = 3"
     assert span(pd.RangeIndex(0)) == "n = 0"
+
+
+@pytest.mark.parametrize("size", [(4.0, 3.0), (2.7, 2.1)], ids=str)
+@pytest.mark.parametrize("display", DISPLAYS)
+def test_in_a_small_place_nothing_is_written_over(display, size, numbers):
+    figure = Figure(figsize=size, layout="constrained")
+    shown = made(display, "from_walk_forward", numbers).plot(figure.add_subplot())
+    # Where the layout finds no room it warns.
+    figure.canvas.draw()
+    own = [shown.ax_] if hasattr(shown, "ax_") else shown.axes_
+    for axes in own:
+        assert axes.bbox.width > 0.2 * figure.bbox.width
+        assert scale_of(axes) < 1
+        for line in (axes.xaxis, axes.yaxis):
+            boxes = [text.get_window_extent() for text in line.get_ticklabels() if text.get_text() in seen(line)]
+            low, high = ("x0", "x1") if line is axes.xaxis else ("y0", "y1")
+            boxes.sort(key=lambda box, end=low: getattr(box, end))
+            assert all(getattr(one, high) <= getattr(next_one, low) for one, next_one in pairwise(boxes))
+        texts = [text for text in axes.findobj(Text) if text.get_visible() and text.get_text().strip()]
+        assert min(text.get_fontsize() for text in texts) > 3.5
+        inside = [text.get_window_extent() for text in axes.texts if text.get_text() and text.get_in_layout()]
+        assert not any(one.overlaps(other) for one, other in combinations(inside, 2))
+    # A figure of its own is as it always was.
+    plain = made(display, "from_walk_forward", numbers).plot()
+    assert {scale_of(axes) for axes in plain.figure_.axes} == {1.0}
+    pyplot.close("all")
+
+
+def seen(line):
+    """What is written at the ticks that the picture holds; nothing that is turned aside."""
+    low, high = sorted(line.get_view_interval())
+    ticks = [tick for tick in line.get_major_ticks() if low <= tick.get_loc() <= high and tick.label1.get_visible()]
+    return {tick.label1.get_text() for tick in ticks if not tick.label1.get_rotation()}
 
 
 def test_three_panels_need_a_place_that_can_be_divided():

@@ -3,7 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lightgbm import LGBMRegressor
+from scipy import sparse
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -14,14 +18,20 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 from sklearn.neighbors import KNeighborsRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import (
+    Binarizer,
+    FunctionTransformer,
+    OneHotEncoder,
+    PolynomialFeatures,
+    StandardScaler,
+)
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from xgboost import DMatrix, XGBClassifier, XGBRegressor
 
 from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor
 from skensemble.combiners import WeightedVoting
-from skensemble.models import column_importances, column_spread, make_model, mean_importances, model_names
+from skensemble.models import column_importances, columns_read, make_model, mean_importances, model_names
 from skensemble.weightings import UniformWeights
 
 NAMES = ["signal", "half", "noise"]
@@ -56,8 +66,8 @@ def test_models_count_by_how_far_they_are_trusted_now():
     for _ in range(2):
         trust = ensemble.weights_["pooled"].to_numpy()
         each = [
-            column_importances(model, ["half", "signal"], spread)
-            for model, spread in zip(ensemble.estimators_, ensemble._spreads, strict=True)
+            column_importances(model, read)
+            for model, read in zip(ensemble.estimators_, ensemble._columns_read, strict=True)
         ]
         expected = sum(weight * own / own.sum() for weight, own in zip(trust, each, strict=True))
         np.testing.assert_allclose(ensemble.feature_importances_, expected, rtol=1e-12)
@@ -84,7 +94,7 @@ def test_those_without_any_weight_count_alike_where_all_that_speak_have_none():
     stumps = [DecisionTreeRegressor(max_depth=1).fit(X, X[name]) for name in ("signal", "half")]
     models = [*stumps, KNeighborsRegressor().fit(X, y)]
     for weights, expected in {(0, 0, 1): [0.5, 0.5, 0], (0.6, 0.2, 0.2): [0.75, 0.25, 0]}.items():
-        found = mean_importances(models, np.array(weights, dtype=float), NAMES, [None] * 3)
+        found = mean_importances(models, np.array(weights, dtype=float), [columns_read(model, X) for model in models])
         np.testing.assert_allclose(found, expected)
 
 
@@ -163,7 +173,7 @@ def test_what_users_bring(model, expected):
 )
 def test_what_nobody_can_tell_is_left_out(model):
     X, y = table()
-    assert column_importances(model.fit(X, y), NAMES, column_spread(model, X)) is None
+    assert column_importances(model.fit(X, y), columns_read(model, X)) is None
 
 
 def test_indicators_made_by_a_pipeline():
@@ -173,28 +183,134 @@ def test_indicators_made_by_a_pipeline():
     columns = _columns((OneHotEncoder(), ["market"]), ("passthrough", ["signal"]))
     own = equal([("own", make_pipeline(columns, DecisionTreeRegressor(max_depth=1)))]).fit(X, y).feature_importances_
     np.testing.assert_allclose(own, [0.0, 0.0, 0.0, 1.0])
-    sparse = _columns((OneHotEncoder(), ["market"]))
-    own = equal([("own", make_pipeline(sparse, Ridge(1e-9)))]).fit(X, y).feature_importances_
+    indicators = _columns((OneHotEncoder(), ["market"]))
+    own = equal([("own", make_pipeline(indicators, Ridge(1e-9)))]).fit(X, y).feature_importances_
     np.testing.assert_allclose(own, [0.0, 0.0, 0.0, 1.0])
 
 
-def test_names_that_could_mean_two_columns_are_not_guessed():
-    X = pd.DataFrame({"a": ["b_x", "c"] * 20, "a_b": ["x", "y"] * 20, "z": np.tile([0.0, 1.0], 20)})
-    y = np.tile([0.0, 1.0], 20)
-    model = make_pipeline(_columns((OneHotEncoder(), ["a"])), Ridge()).fit(X, y)
-    assert column_importances(model, list(X), column_spread(model, X)) is None
+@pytest.mark.parametrize(
+    ("names", "made", "expected"),
+    [
+        # What a transformer makes is called like another column.
+        (["a", "b", "a b"], PolynomialFeatures(degree=(2, 2), interaction_only=True, include_bias=False), None),
+        (["a", "a_b", "a_c"], PolynomialFeatures(interaction_only=True, include_bias=False), None),
+        (["pca0", "pca1", "pca2"], PCA(), None),
+        (["a", "t__a", "c"], ColumnTransformer([("t", "passthrough", ["a"])]), [1, 0, 0]),
+        (["a", "b", "a_x"], ColumnTransformer([("", Binarizer(threshold=0.0), ["a"])]), [1, 0, 0]),
+        # It has other columns, or another order, than it says, or says nothing.
+        (
+            ["a", "b", "c"],
+            FunctionTransformer(lambda X: np.asarray(X)[:, ::-1], feature_names_out="one-to-one"),
+            [0, 1, 0],
+        ),
+        (["a", "b", "c"], FunctionTransformer(np.cumsum, kw_args={"axis": 1}, feature_names_out="one-to-one"), None),
+        (["a", "b", "c"], FunctionTransformer(lambda X: np.asarray(X)[:, [0, 2]]), [1, 0, 0]),
+        (["a", "b", "c"], PolynomialFeatures(degree=1), [1, 0, 0]),
+        (["a", "b", "c"], make_union(StandardScaler(), SelectKBest(f_regression, k=1)), [1, 0, 0]),
+        (["a", "b", "c"], make_union(PCA(1), SelectKBest(f_regression, k=1)), None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("kind", ["frame", "array"])
+def test_what_is_made_of_a_column_counts_for_it_whatever_it_is_called(names, made, expected, kind):
+    if kind == "array" and isinstance(made, ColumnTransformer):
+        made = clone(made).set_params(transformers=[(*made.transformers[0][:2], [0])])
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(200, 3)), columns=names)
+    y = X.iloc[:, 0] + 2.0 * X.iloc[:, 0] * X.iloc[:, 1] + X.iloc[:, 1]
+    y = y if expected is None else X.iloc[:, expected.index(1)]
+    X = X if kind == "frame" else X.to_numpy()
+    for last in (LinearRegression(), DecisionTreeRegressor(max_depth=2, random_state=0)):
+        model = make_pipeline(clone(made), last).fit(X, y)
+        own = column_importances(model, columns_read(model, X))
+        if expected is None:
+            assert own is None
+        else:
+            np.testing.assert_allclose(own / own.sum(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("others", [["a_x", "z"], ["a_b", "z"]], ids=str)
+def test_an_indicator_called_like_another_column_counts_for_its_own(others):
+    market = np.tile(["x", "b_y"], 40)
+    X = pd.DataFrame({"a": market, others[0]: np.tile(["x", "y", "y", "x"], 20), "z": np.arange(80.0)})
+    model = make_pipeline(_columns((OneHotEncoder(), ["a", others[0]]), ("passthrough", ["z"])), Ridge())
+    model.fit(X, np.tile([0.0, 1.0], 40))
+    own = column_importances(model, columns_read(model, X))
+    assert own[0] > 100 * own[1:].max()
+
+
+def test_products_that_a_model_does_not_use_keep_no_one_from_saying_what_it_uses():
+    X, y = table()
+    made = PolynomialFeatures(interaction_only=True, include_bias=False)
+    model = make_pipeline(made, DecisionTreeRegressor(max_depth=1)).fit(X, y)
+    np.testing.assert_array_equal(column_importances(model, columns_read(model, X)), [1, 0, 0])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 40), st.integers(0, 2**31), st.booleans())
+def test_columns_are_found_behind_any_choice_of_them(n_columns, seed, thin):
+    draws = np.random.default_rng(seed)
+    chosen = draws.integers(n_columns, size=draws.integers(1, 60))
+    X = draws.normal(size=(600, n_columns)) * (draws.random((600, n_columns)) < (0.02 if thin else 1.0))
+    X[:2] = [[1.0], [2.0]]  # no column is the same in all rows
+    rows = sparse.csr_array(X) if thin else X
+    model = make_pipeline(FunctionTransformer(lambda X: X[:, chosen]), Ridge()).fit(rows, X.sum(axis=1))
+    found = columns_read(model, rows)
+    np.testing.assert_array_equal(found.origins, chosen)
+    np.testing.assert_allclose(found.spread, X[:, chosen].std(axis=0), rtol=1e-8)
+
+
+class Told(DecisionTreeRegressor):
+    """Importances that a fit leaves behind count as well as those worked out when asked."""
+
+    asked = 0
+
+    @property
+    def feature_importances_(self):
+        type(self).asked += 1
+        return super().feature_importances_
+
+
+class Kept(RegressorMixin, BaseEstimator):
+    def fit(self, X, y):
+        self.feature_importances_ = np.arange(X.shape[1])
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X))
+
+
+def test_importances_are_asked_for_when_they_are_needed():
+    X, y = table()
+    ensemble = equal([("told", Told(max_depth=1)), ("kept", Kept())]).fit(X, y)
+    assert Told.asked == 0
+    np.testing.assert_allclose(ensemble.feature_importances_, [1 / 2, 1 / 6, 1 / 3])
+    assert Told.asked == 1
+
+
+def test_a_category_of_a_single_row_and_gaps_are_found():
+    X = pd.DataFrame({"noise": np.arange(3000.0), "market": ["rare", *["calm", "wild"] * 1500][:3000]})
+    X["gap"] = np.where(np.arange(3000) == 2999, np.nan, 1.0)
+    model = make_pipeline(
+        _columns((OneHotEncoder(), ["market"]), ("passthrough", ["gap", "noise"])), DecisionTreeRegressor()
+    ).fit(X, np.zeros(3000))
+    np.testing.assert_array_equal(columns_read(model, X).origins, [1, 1, 1, 2, 0])
+
+
+def test_a_model_on_a_choice_of_columns_is_not_taken_for_one_on_all():
+    X, y = table()
+    X, y = X / X.std(), np.array(["a", "b", "c"])[np.digitize(y, [-0.5, 0.5])]
+    model = RFE(LogisticRegression(), n_features_to_select=1).fit(X, y)
+    assert column_importances(model, columns_read(model, X)) is None
 
 
 def test_sample_weights_and_sparse_rows_reach_the_spread():
-    from scipy import sparse
-
     X, y = table()
     weight = np.repeat([0.0, 1.0], 150)
     line = LinearRegression().fit(X, y, sample_weight=weight)
-    np.testing.assert_allclose(column_spread(line, X, weight), X[150:].std(ddof=0), rtol=1e-10)
-    np.testing.assert_allclose(column_spread(line, sparse.csr_array(X.to_numpy())), X.std(ddof=0), rtol=1e-8)
+    np.testing.assert_allclose(columns_read(line, X, weight).spread, X[150:].std(ddof=0), rtol=1e-10)
+    np.testing.assert_allclose(columns_read(line, sparse.csr_array(X.to_numpy())).spread, X.std(ddof=0), rtol=1e-8)
     X["half"] = 3.0
-    np.testing.assert_array_equal(column_spread(LinearRegression().fit(X, y), X)[1], 0.0)
+    np.testing.assert_array_equal(columns_read(LinearRegression().fit(X, y), X).spread[1], 0.0)
 
 
 def test_classifiers():

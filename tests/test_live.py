@@ -768,16 +768,16 @@ def test_rows_of_a_journal_that_does_not_know_who_led_are_read_all_the_same(live
         say(live, 10)
     early = live._journal._do("SELECT names FROM layouts").fetchall()
     live._journal._do("UPDATE layouts SET names = ?", (pickle.dumps(pickle.loads(early[0][0])[:6]),))
-    live = reopened(live)
-    say(live, 10, start=10)
-    for i in range(20):
-        live.feedback(f"row {i}", y=YS[i])
-    said = live.explanation()
+    with reopened(live) as again:
+        say(again, 10, start=10)
+        for i in range(20):
+            again.feedback(f"row {i}", y=YS[i])
+        said, frame = again.explanation(), again.ensemble.ledger_.frame()
+        # A picture finds out for itself who led.
+        assert CumulativeLossDisplay.from_live(again).losses["best single"].notna().all()
     assert np.isnan(said.best_so_far).ravel().tolist() == [True] * 10 + [False] * 10
-    n = live.ensemble.ledger_.frame().query("regime == 'pooled' and window == 'lifetime'").set_index("performer")["n"]
+    n = frame.query("regime == 'pooled' and window == 'lifetime'").set_index("performer")["n"]
     assert (n["ensemble"], n["best so far"]) == (70, 60)
-    # A picture finds out for itself who led.
-    assert CumulativeLossDisplay.from_live(live).losses["best single"].notna().all()
 
 
 # The test of drift.

@@ -15,6 +15,7 @@ from skensemble.performance import (
     effective_number,
     mean_interval,
     performance_figures,
+    rate_interval,
     sharpe_interval,
     trade_outcomes,
     wilson_interval,
@@ -757,6 +758,50 @@ def test_wilson_interval_known_values():
     assert high[2] == pytest.approx(1)
     low, high = wilson_interval(0.3 + 0.6, 0.9)
     assert 0 <= low < high <= 1
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40), st.integers(0, 2**31), st.sampled_from([1.0, 2.5]))
+def test_the_interval_of_a_rate_of_rows_at_times_of_their_own_is_wilsons(n, seed, overlap):
+    rng = np.random.default_rng(seed)
+    hits, weight = (rng.random(n) < 0.7).astype(float), rng.choice([0.0, 0.3, 1.0, 2.0], size=n)
+    hits[rng.random(n) < 0.1] = np.nan
+    bounds = rate_interval(hits, weight, np.arange(n), overlap=overlap)
+    counts = np.isfinite(hits) & (weight > 0)
+    total, square = weight[counts].sum(), (weight[counts] ** 2).sum()
+    independent = effective_number(total, square) / overlap
+    expected = wilson_interval(weight[counts] @ hits[counts] / max(total, 1e-9) * independent, independent)
+    np.testing.assert_allclose(bounds, expected, rtol=1e-9)
+    np.testing.assert_allclose(rate_interval(hits, 7 * weight, 3 * np.arange(n), overlap=overlap), bounds, rtol=1e-9)
+
+
+@settings(deadline=None)
+@given(st.integers(2, 30), st.integers(2, 9), st.integers(0, 2**31))
+def test_rows_that_repeat_what_others_of_their_time_say_make_no_rate_surer(n, copies, seed):
+    hits = (np.random.default_rng(seed).random(n) < 0.6).astype(float)
+    once = rate_interval(hits, np.ones(n), np.arange(n))
+    many = rate_interval(hits.repeat(copies), np.ones(n * copies), np.arange(n).repeat(copies))
+    # Of n days alike n - 1 are free to differ.
+    independent = n - 1 if 0 < hits.mean() < 1 else n
+    np.testing.assert_allclose(many, wilson_interval(hits.mean() * independent, independent), rtol=1e-9)
+    assert many[1] - many[0] >= once[1] - once[0] - 1e-12
+
+
+def test_the_interval_of_a_rate_covers_where_rows_of_one_time_share_their_fate():
+    rng = np.random.default_rng(3)
+    n_streams, n_days, n_assets = 400, 100, 30
+    share = 0.6 + 0.25 * rng.choice([-1.0, 1.0], size=(n_streams, n_days, 1))
+    hits = (rng.random((n_streams, n_days, n_assets)) < share).reshape(n_streams, -1)
+    days = np.arange(n_days).repeat(n_assets)
+    bounds = np.array([rate_interval(own, np.ones(len(own)), days) for own in hits])
+    assert 0.92 < np.mean((bounds[:, 0] < 0.6) & (bounds[:, 1] > 0.6)) < 0.98
+    low, high = wilson_interval(hits.sum(axis=1), np.full(n_streams, hits.shape[1]))
+    assert np.mean((low < 0.6) & (high > 0.6)) < 0.7
+
+
+def test_the_interval_of_no_rate():
+    assert np.isnan(rate_interval([1.0, np.nan], [0.0, 1.0], [0, 0])).all()
+    assert np.isnan(rate_interval([], [], [])).all()
 
 
 def test_intervals_where_nothing_is_defined():

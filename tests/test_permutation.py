@@ -17,8 +17,9 @@ from sklearn.tree import DecisionTreeRegressor
 from xgboost import XGBClassifier
 
 from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor
+from skensemble._inputs import with_moved
 from skensemble.evaluation import permutation_importance
-from skensemble.evaluation._permutation import moved_rows, with_moved
+from skensemble.evaluation._permutation import moved_rows
 from skensemble.losses import AbsoluteLoss
 from skensemble.splits import ForwardSplit
 
@@ -75,11 +76,29 @@ def test_whole_blocks_of_time_change_places(sizes, block, seed, alike):
     assert sorted(of_moment) == sorted(set(moments))
     if alike:
         assert sorted(source) == list(range(len(moments)))
+    # No moment is asked about with its own values.
+    assert len(sizes) == 1 or np.all(of_moment != moments[firsts])
     # Neighbours stay neighbours, but at the edges of blocks.
     size = max(min(block, len(sizes) // 8), 1)
     places = (of_moment - 5) // 3
     torn = np.sum(np.diff(places) % len(sizes) != 1)
     assert torn <= -(-len(sizes) // size) + 1
+
+
+def test_every_block_may_take_the_place_of_every_other():
+    draws = np.random.default_rng(0)
+    taken = np.stack([moved_rows(np.arange(8), 1, draws) for _ in range(2000)])
+    shares = np.stack([(taken == source).mean(axis=0) for source in range(8)])
+    np.testing.assert_allclose(shares, (1 - np.eye(8)) / 7, atol=0.03)
+
+
+def test_in_folds_of_few_rows_all_is_lost_that_a_column_knew():
+    """Of values that have nothing to do with one another, half the squared distance of two is their variance."""
+    X = np.random.default_rng(0).normal(size=(1200, 1))
+    folds = [(np.arange(start), np.arange(start, start + 8)) for start in range(8, 1200, 8)]
+    found = permutation_importance(Spy(), X, X[:, 0], cv=folds, n_repeats=7, random_state=0)
+    between = [2 * np.var(X[test], ddof=1) for _, test in folds]
+    assert found["permuted_loss"].item() == pytest.approx(np.mean(between), rel=0.02)
 
 
 @pytest.mark.parametrize("kind", ["array", "pandas", "polars", "sparse"])
@@ -341,6 +360,10 @@ WRONG = {
     "flat": ({"X": np.zeros(240)}, r"X of permutation_importance must have rows and columns.*\(240,\)"),
     "lengths": ({"y": np.zeros(3)}, "X of permutation_importance has 240 rows and y has 3"),
     "gaps": ({"y": np.full(240, np.nan)}, "y of permutation_importance has no outcome in row 0"),
+    "a fold of one time": (
+        {"cv": [(np.arange(50), [70, 71]), (np.arange(80), [90])]},
+        r"must have rows of two times at least.*the rows \[90\] only\. Make the folds longer",
+    ),
     "cv": ({"cv": 0}, "cv of permutation_importance must be an integer of at least 1"),
 }
 

@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skensemble import RegimeAwareEnsembleClassifier, RegimeAwareEnsembleRegressor, walk_forward
 from skensemble._compat import CallbackSupport
+from skensemble.multi_model import MultiModelTrainer
 
 with_callbacks = pytest.mark.skipif(
     not hasattr(CallbackSupport, "set_callbacks"), reason="scikit-learn 1.9 has callbacks"
@@ -203,6 +204,43 @@ def test_a_progress_bar_of_a_search_shows_the_models_inside(capsys):
     said = capsys.readouterr().out
     assert said.count("ridge #1") >= 3
     assert "GridSearchCV - fit" in said
+
+
+# By the trading names.
+
+
+def trained(**params):
+    X, y = made()
+    trainer = MultiModelTrainer([("line", LinearRegression()), ("ridge", Ridge())], n_jobs=1, **params)
+    return trainer, (X[:60], y[:60], X[60:], y[60:])
+
+
+def test_a_trainer_prints_the_lines_of_its_ensemble(capsys):
+    trainer, sets = trained(verbose=1)
+    trainer.train_parallel(*sets)
+    expected = [(model, part) for model in ("line", "ridge") for part in ("all rows", "fold 0")]
+    assert sorted(line[1:3] for line in lines(capsys.readouterr().out)) == expected
+    quiet, _ = trained()
+    assert quiet.train_parallel(*sets) == trainer.results_
+    assert capsys.readouterr().out == ""
+    with pytest.raises(ValueError, match="verbose of MultiModelTrainer must be an integer of at least 0; got -1"):
+        trained(verbose=-1)[0].train_parallel(*sets)
+
+
+@with_callbacks
+def test_listeners_of_a_trainer_hear_of_every_model_and_are_let_go():
+    listener = Listener()
+    trainer, sets = trained()
+    trainer.set_callbacks(listener).train_parallel(*sets)
+    expected = [("fit",)]
+    for model in ("line", "ridge"):
+        expected += [("fit", model), ("fit", model, "fold 0"), ("fit", model, "all rows")]
+    assert sorted(listener.begun) == sorted(listener.ended) == sorted(expected)
+    assert (listener.set_up, listener.torn_down) == (1, 1)
+    # The ensemble may be fitted on other rows; who listened to the training does not listen to that.
+    trainer.ensemble_.fit(*sets[:2])
+    assert listener.set_up == 1
+    assert trainer._skl_callbacks == [listener]
 
 
 # Through a walk.

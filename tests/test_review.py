@@ -27,7 +27,7 @@ from skensemble._html import _PAGE_STYLE
 from skensemble._review._evidence import read_live, read_walk
 from skensemble._review._verdict import answers, headline
 from skensemble.combiners import Stacking, WeightedVoting
-from skensemble.evaluation import change_interval
+from skensemble.evaluation import change_interval, difference_interval
 from skensemble.losses import AbsoluteLoss, HuberLoss
 from skensemble.performance import performance_figures, wilson_interval
 from skensemble.weightings import BestModels, UniformWeights
@@ -368,6 +368,37 @@ def test_what_was_earned_is_said_with_its_interval():
     assert lost.startswith("It lost ")
     random = pd.Series(np.random.default_rng(5).normal(size=N), X.index) / 1e4
     assert said(walked(X, y, returns=random))[0].texts[1].endswith("Chance may explain that.")
+
+
+def test_what_was_earned_beyond_the_rivals_is_paired_by_moment():
+    X, y = made(noise(0.1), noise(3.0))
+    walk = walked(X, y, returns=y / 1e4, rivals={"always up": DummyRegressor(strategy="constant", constant=1.0)})
+    found = said(walk)[1][EARNS]
+    profits = walk.profits_bps.fillna(0.0)
+    expected = difference_interval(profits["mix"], profits["always up"])
+    assert expected.low > 0
+    assert found[2] == (
+        f"Against always up it earned {expected.difference:.3g} basis points more each time (95 % interval: "
+        f"{expected.low:+.3g} to {expected.high:+.3g}; n = 400 times). That is more than chance explains."
+    )
+    assert re.match(r"Against the best single model.* Chance may explain that\.|.*exactly the same", found[3])
+    assert found[4].startswith("Against equal weights it earned ")
+    assert len(found) == 5
+    # Without a trade nothing was earned; rows of one time are one trade.
+    idle = walk.profits_bps.copy()
+    idle.iloc[::2] = np.nan
+    halved = said(replace(walk, profits_bps=idle))[1][EARNS][2]
+    again = difference_interval(*(idle[name].fillna(0.0) for name in ("mix", "always up")))
+    assert f"earned {again.difference:.3g} basis points more" in halved
+    assert "n = 400 times" in halved
+    pairs = said(replace(walk, moments=np.arange(400) // 2))[1][EARNS][2]
+    again = difference_interval(
+        *(profits[name].to_numpy().reshape(-1, 2).mean(axis=1) for name in ("mix", "always up"))
+    )
+    assert f"earned {again.difference:.3g} basis points more" in pairs
+    assert "n = 200 times" in pairs
+    few = said(walked(X[:120], y[:120], returns=y[:120] / 1e4))[1][EARNS]
+    assert few[-1] == "Against equal weights: too few times to tell (n = 20 times; it takes at least 30)."
 
 
 # Confidence.

@@ -30,7 +30,7 @@ from skensemble import (
     RegimeAwareEnsembleRegressor,
     walk_forward,
 )
-from skensemble.evaluation import change_interval
+from skensemble.evaluation import change_interval, difference_interval
 from skensemble.evaluation._schedule import make_schedule
 from skensemble.losses import AbsoluteLoss
 from skensemble.performance import mean_interval, sharpe_interval, wilson_interval
@@ -814,6 +814,29 @@ def test_outcomes_that_share_their_days_are_fewer():
     assert (other["win_rate_low"], other["win_rate_high"]) == pytest.approx(bounds)
 
 
+def test_assets_that_rise_and_fall_together_make_no_rate_surer():
+    """Buy and hold of one asset, and of twenty that move as one; and of twenty that have nothing to do with it."""
+    n, n_assets = 300, 20
+    rng = np.random.default_rng(0)
+    of_days = pd.Series(rng.normal(0.002, 0.01, n), pd.bdate_range("2005-01-03", periods=n))
+    names = np.tile(np.arange(n_assets), n)
+    found = {}
+    for kind in ("one", "alike", "apart"):
+        y = of_days if kind == "one" else of_days.repeat(n_assets)
+        y = pd.Series(rng.normal(0.002, 0.01, len(y)), y.index) if kind == "apart" else y
+        groups = None if kind == "one" else names
+        X = pd.DataFrame({"a": 1.0}, y.index)
+        walk = walk_forward({"long": Says("a")}, X, y, returns=y, groups=groups, initial=len(y) // 10)
+        found[kind] = walk.report().iloc[0]
+        if groups is not None:
+            own = walk.report(by="group").set_index("group")
+            alone = wilson_interval(own.loc[0, "win_rate"] * 270, 270)
+            assert (own.loc[0, "win_rate_low"], own.loc[0, "win_rate_high"]) == pytest.approx(alone)
+    width = {kind: each["win_rate_high"] - each["win_rate_low"] for kind, each in found.items()}
+    assert width["alike"] == pytest.approx(width["one"], rel=0.01)
+    assert width["apart"] == pytest.approx(width["one"] / np.sqrt(n_assets), rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("delay", "n_assets", "overlap"),
     [(0, 1, 1), (1, 1, 1), (5, 1, 5), ("1D", 1, 1), ("7D", 1, 5), (0, 3, 1), ("1D", 3, 1), ("7D", 3, 5)],
@@ -1015,6 +1038,38 @@ def test_the_interval_of_a_change():
     assert -0.2 < low < change < high < -0.15
     _, low, high, _ = change_interval(rng.exponential(size=1000), rival)
     assert low < 0 < high
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(30, 200), st.integers(0, 2**31), st.sampled_from([1, 7, 63]))
+def test_the_interval_of_a_difference_is_paired_and_knows_only_ratios_of_weights(n, seed, block):
+    rng = np.random.default_rng(seed)
+    ours, theirs, common = rng.normal(size=(3, n))
+    weight = rng.choice([0.0, 1.0, 3.0], size=n, p=[0.1, 0.5, 0.4])
+    weight[:30] += 1.0
+    difference, low, high = difference_interval(ours, theirs, weight, block=block)
+    assert difference == pytest.approx(weight @ (ours - theirs) / weight.sum())
+    assert low <= high
+    for other in (
+        difference_interval(ours + common, theirs + common, 5 * weight, block=block),
+        difference_interval(ours[weight > 0], theirs[weight > 0], weight[weight > 0], block=block),
+    ):
+        np.testing.assert_allclose(other, (difference, low, high), atol=1e-9)
+    np.testing.assert_allclose(
+        difference_interval(theirs, ours, weight, block=block), (-difference, -high, -low), atol=1e-9
+    )
+    # Where losses have a ratio, both say the same of the difference.
+    verdict = change_interval(100 + ours, 100 + theirs, block=block).verdict
+    _, low, high = difference_interval(ours, theirs, block=block)
+    assert (low <= 0 <= high) == (verdict == "not distinguishable")
+
+
+def test_few_rows_have_a_difference_and_no_interval():
+    assert difference_interval([1.0, 3.0], [0.0, 0.0], [1.0, 3.0]).difference == 2.5
+    assert np.isnan(difference_interval(np.ones(40), np.zeros(40), np.arange(40) < 29)[1:]).all()
+    for wrong in (([1.0], [1.0, 2.0]), ([[1.0]], [[1.0]]), ([], []), ([1.0], [2.0], [0.0]), ([1.0], [2.0], [1.0, 1.0])):
+        with pytest.raises(ValueError, match="difference_interval compares figures of the same rows"):
+            difference_interval(*wrong)
 
 
 def test_bad_days_in_clusters_make_the_interval_wide():

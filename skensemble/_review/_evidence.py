@@ -18,9 +18,9 @@ from skensemble._checks import shown
 from skensemble._judged import BEST, EQUAL, Judged, judged_by_live, judged_by_walk, plain_rivals, same_losses
 from skensemble._texts import label
 from skensemble.combiners import awake_models, default_loss, over_awake, weighted_mean
-from skensemble.evaluation import Change, WalkForward, change_interval
+from skensemble.evaluation import Change, WalkForward, change_interval, difference_interval
 from skensemble.live import Health, LiveEnsemble
-from skensemble.performance import effective_number, performance_figures, wilson_interval
+from skensemble.performance import moment_profits, performance_figures, rate_interval
 
 __all__ = ["FEWEST", "Comparison", "Evidence", "Rate", "read_live", "read_walk"]
 
@@ -87,8 +87,6 @@ class Evidence:
     ----------
     judged : Judged
         The rows.
-    moments : ndarray of shape (n_rows,)
-        Number of the moment of each row.
     weight : ndarray of shape (n_rows,)
         How much each row counts, 1 on average over those that do.
     rivals : dict of str to ndarray of shape (n_rows,)
@@ -96,13 +94,13 @@ class Evidence:
     first_rival : str or None
         That one of them which a walk forward names first, where it is no ensemble.
     trading : dict of str to dict of str to float, or None
-        What each contestant earned, by its figures as `WalkForward.report` calls them; ``None`` without trades.
+        What each contestant earned, by its figures as `WalkForward.report` calls them, and how much more the ensemble
+        earned than it at each of ``n_moments`` (``ahead_bps``, with its interval); ``None`` without trades.
     health : Health or None
         How the process was doing, of a live ensemble.
     """
 
     judged: Judged
-    moments: NDArray[np.intp]
     weight: Array
     rivals: Mapping[str, Array]
     first_rival: str | None = None
@@ -116,6 +114,11 @@ class Evidence:
         """What the ensemble is called in a sentence."""
         who = self.judged.who
         return f"the {who}" if who in ("ensemble", "live ensemble") else label(who)
+
+    @property
+    def moments(self) -> NDArray[np.intp]:
+        """Number of the moment of each row."""
+        return self.judged.moments
 
     @property
     def n(self) -> float:
@@ -296,29 +299,9 @@ class Evidence:
         return stated, self._rate(right, weight)
 
     def _rate(self, hits: NDArray[np.bool_], weight: Array) -> Rate:
-        n = float(weight.sum())
-        if not n:
-            return Rate(0.0, 0, *[float("nan")] * 3)
-        rate = float(weight @ hits) / n
-        heard = weight > 0
-        of_moments = np.bincount(self.moments[heard], weight[heard])
-        n_moments = int((of_moments > 0).sum())
-        independent = float(effective_number(n, float((weight**2).sum())))
-        if n_moments < heard.sum():
-            surplus = np.bincount(self.moments[heard], (weight * (hits - rate))[heard])
-            independent = min(independent, _as_many(surplus, of_moments, rate))
-        independent /= self.judged.overlap
-        low, high = wilson_interval(rate * independent, independent)
-        return Rate(n, n_moments, rate, float(low), float(high))
-
-
-def _as_many(surplus: Array, of_moments: Array, rate: float) -> float:
-    """Of how many rows by themselves a share would be as uncertain as this one of rows that share their moments."""
-    n, n_moments = of_moments.sum(), (of_moments > 0).sum()
-    if not 0 < rate < 1 or n_moments < 2:
-        return float(effective_number(n, float((of_moments**2).sum())))
-    variance = n_moments / (n_moments - 1) * (surplus**2).sum() / n**2
-    return float(rate * (1 - rate) / variance) if variance > 0 else float("inf")
+        n, heard = float(weight.sum()), weight > 0
+        low, high = rate_interval(hits, weight, self.moments, overlap=self.judged.overlap)
+        return Rate(n, len(np.unique(self.moments[heard])), float(weight @ hits) / n if n else float("nan"), low, high)
 
 
 def _wrong(targets: Array, predictions: Array) -> Array:
@@ -346,7 +329,6 @@ def read_walk(walk: WalkForward, rival: str | None) -> Evidence:
     first = walk.rivals[0]
     return Evidence(
         judged=judged,
-        moments=walk.moments,
         weight=walk.sample_weight * (counted.sum() / max(walk.sample_weight.sum(), np.finfo(float).tiny)),
         rivals={str(name): walk.losses[name].to_numpy(dtype=float) for name in walk.rivals if name not in own},
         first_rival=None if first in walk.explanations else first,
@@ -365,7 +347,15 @@ def _trading(walk: WalkForward, judged: Judged) -> dict[str, dict[str, float]] |
         **{names[model]: f"{model} alone" for model in judged.models},
     }
     figures = [name for name in report.columns if name.startswith(("n_trades", "profit_bps", "sharpe", "drawdown_bps"))]
-    return {said.get(str(name), str(name)): dict(row) for name, row in report[figures].astype(float).iterrows()}
+    found = {str(name): dict(row) for name, row in report[figures].astype(float).iterrows()}
+    # At a moment without a trade nothing was earned, so that all are compared at the same moments.
+    earned, weight = moment_profits(walk.profits_bps.to_numpy(), walk.sample_weight, walk.moments)
+    of_name = dict(zip(walk.rivals, np.nan_to_num(earned).T, strict=True))
+    for name in found.keys() - {judged.who}:
+        ahead = difference_interval(of_name[judged.who], of_name[name], weight)
+        found[name] |= dict(zip(("ahead_bps", "ahead_bps_low", "ahead_bps_high"), ahead, strict=True))
+        found[name]["n_moments"] = float((weight > 0).sum())
+    return {said.get(name, name): row for name, row in found.items()}
 
 
 def read_live(live: LiveEnsemble) -> Evidence:
@@ -376,7 +366,6 @@ def read_live(live: LiveEnsemble) -> Evidence:
     rows = _taken(judged, known)
     return Evidence(
         judged=rows,
-        moments=np.unique(pd.DatetimeIndex(rows.index).asi8, return_inverse=True)[1],
         weight=np.ones(len(known)),
         rivals={},
         trading=_trades(judged, frame),
@@ -397,7 +386,8 @@ def _trades(judged: Judged, frame: pd.DataFrame) -> dict[str, dict[str, float]] 
 
 
 def _taken(judged: Judged, rows: NDArray[np.intp]) -> Judged:
-    arrays = {name: getattr(judged, name)[rows] for name in ("said", "combined", "weights", "targets", "sample_weight")}
+    names = ("said", "combined", "weights", "targets", "sample_weight", "moments")
+    arrays = {name: getattr(judged, name)[rows] for name in names}
     tables = {name: getattr(judged, name).iloc[rows] for name in ("memberships", "losses")}
     said = None if judged.explanation is None else judged.explanation[rows]
     return replace(judged, **arrays, **tables, index=judged.index[rows], explanation=said)

@@ -173,13 +173,18 @@ def _earnings(evidence: Evidence) -> Markup:
     sharpe, per = "sharpe_annual", "of a year"
     if sharpe not in trading[evidence.judged.who]:
         sharpe, per = "sharpe", "per trade"
+    compared = any("ahead_bps" in figures for figures in trading.values())
     rows = []
     for name in evidence.contestants():
         if name in trading:
             figures = trading[name]
             bps, ratio = (_figure(figures, key, form) for key, form in (("profit_bps", "{:.3g}"), (sharpe, "{:.2f}")))
-            rows.append([label(name), count(figures["n_trades"]), bps, ratio, count(figures["drawdown_bps"])])
+            ahead = _figure(figures, "ahead_bps", "{:+.3g}") if "ahead_bps" in figures else ""
+            cells = [label(name), count(figures["n_trades"]), bps, ratio, count(figures["drawdown_bps"])]
+            rows.append([*cells[:3], ahead, *cells[3:]] if compared else cells)
     columns = ["who", "trades (n)", "basis points a trade [95 %]", f"Sharpe {per} [95 %]", "deepest fall (bps)"]
+    if compared:
+        columns.insert(3, "ensemble against it, each time [95 %]")
     return _table("Who earned what, after costs", columns, rows)
 
 
@@ -338,7 +343,15 @@ def _reading(evidence: Evidence) -> Markup:
         ("Too few rows", "Fewer than 30: nothing is said."),
         ("Weight", "How far a model was trusted; on each row they add up to 100 %."),
     ]
-    if evidence.moments.size and evidence.moments.max() + 1 < evidence.moments.size:
+    if evidence.trading is not None and len(evidence.trading) > 1:
+        words.append(
+            (
+                "Basis points each time",
+                "Profits are compared as losses are, at every row (or time that rows share), traded or not: without a "
+                "trade nothing was earned.",
+            )
+        )
+    if len(np.unique(evidence.moments)) < len(evidence.moments):
         words.append(
             (
                 "Rows of one time",

@@ -5,14 +5,14 @@ One rule: where chance may explain it, or rows are too few, the sentence says so
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skensemble._judged import EQUAL
-from skensemble._review._evidence import FEWEST, Comparison, Evidence, Rate
+from skensemble._review._evidence import BEST_SO_FAR, FEWEST, Comparison, Evidence, Rate
 from skensemble._texts import count, label, listed, number, percent
 
 __all__ = ["Answer", "Headline", "answers", "headline", "reading_of_removal", "rows_of"]
@@ -249,11 +249,29 @@ def _earned(evidence: Evidence) -> str:
 def _earnings(evidence: Evidence) -> list[str]:
     assert evidence.trading is not None
     found = evidence.trading[evidence.judged.who]
-    if not np.isfinite(found.get("sharpe_annual_low", np.nan)):
-        return [_earned(evidence)]
-    ratio, low, high = (found[f"sharpe_annual{end}"] for end in ("", "_low", "_high"))
-    yearly = f"{ratio:.2f} (95 % interval: {low:.2f} to {high:.2f}; n = {count(found['n_trades'])} trades)"
-    return [_earned(evidence), f"Its Sharpe ratio of a year was {yearly}."]
+    sentences = [_earned(evidence)]
+    if np.isfinite(found.get("sharpe_annual_low", np.nan)):
+        ratio, low, high = (found[f"sharpe_annual{end}"] for end in ("", "_low", "_high"))
+        yearly = f"{ratio:.2f} (95 % interval: {low:.2f} to {high:.2f}; n = {count(found['n_trades'])} trades)"
+        sentences.append(f"Its Sharpe ratio of a year was {yearly}.")
+    against = {"the best single model": BEST_SO_FAR, EQUAL: EQUAL}
+    if evidence.first_rival is not None:
+        against = {label(evidence.first_rival): evidence.first_rival} | against
+    rivals = {name: evidence.trading.get(key, {}) for name, key in against.items()}
+    return [*sentences, *(_ahead(name, rival) for name, rival in rivals.items() if "ahead_bps" in rival)]
+
+
+def _ahead(name: str, rival: Mapping[str, float]) -> str:
+    """How much more was earned than by another, moment by moment."""
+    more, low, high, n = (rival[key] for key in ("ahead_bps", "ahead_bps_low", "ahead_bps_high", "n_moments"))
+    times = f"n = {count(n)} times"
+    if np.isnan(low):
+        return f"Against {name}: too few times to tell ({times}; it takes at least {FEWEST})."
+    if more == low == high == 0:
+        return f"Against {name}: it earned exactly the same ({times})."
+    so = _SO[LESS] if low > 0 or high < 0 else _SO[UNCLEAR]
+    figure = f"{abs(more):.3g} basis points {'more' if more >= 0 else 'less'} each time"
+    return f"Against {name} it earned {figure} (95 % interval: {low:+.3g} to {high:+.3g}; {times}). {so.capitalize()}."
 
 
 # Who carries.

@@ -13,7 +13,7 @@ from scipy.spatial.distance import squareform
 from skensemble._judged import Judged, ensemble_of
 from skensemble.combiners import default_loss
 from skensemble.displays._base import JudgedDisplay
-from skensemble.displays._style import FEW, draw_cells, named, panels, show_title, width_of_names
+from skensemble.displays._style import FEW, draw_cells, named, panels, show_bar, show_title, width_of_names
 from skensemble.performance import Ledger
 
 __all__ = ["AgreementDisplay"]
@@ -163,7 +163,7 @@ class AgreementDisplay(JudgedDisplay):
             hatched=pairs & ~(n >= FEW),
         )
         self.ax_.set_aspect("equal")
-        self.figure_.colorbar(mesh, ax=self.ax_, shrink=0.7, label="correlation of errors")
+        show_bar(self.ax_, mesh, "correlation of errors", shrink=0.7)
         counted = f"n = {most:,.0f}" if not with_n else f"n from {least:,.0f} to {most:,.0f}"
         few = "; hatched: n below 30" if (pairs & ~(n >= FEW)).any() else ""
         show_title(self.ax_, f"How alike the models of {named(self.who)} err", f"lighter is more alike; {counted}{few}")

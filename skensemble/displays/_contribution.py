@@ -9,7 +9,7 @@ import pandas as pd
 
 from skensemble._checks import check_number, shown
 from skensemble._judged import explained, judged_by_live, judged_by_walk
-from skensemble.displays._style import COLOURS, PLAIN, named, panels, short, show_legend, show_title
+from skensemble.displays._style import COLOURS, PLAIN, named, panels, scale_of, short, show_legend, show_title
 from skensemble.explanation import Explanation
 
 __all__ = ["ContributionDisplay"]
@@ -270,7 +270,10 @@ class ContributionDisplay:
         ends = self._draw_bars(parts)
         handles, interval = self._draw_total(len(parts) - 1, ends)
         reach = [*ends, *(interval or ())]
-        self.ax_.set_yticks(range(len(parts)), [_part_name(part) for part in parts.itertuples()], **PLAIN)
+        names = [_part_name(part) for part in parts.itertuples()]
+        # In a small place what each model said would leave no room for the bars.
+        names = names if scale_of(self.ax_) == 1.0 else [name.partition("\n")[0] for name in names]
+        self.ax_.set_yticks(range(len(parts)), names, **PLAIN)
         self.ax_.set_ylim(len(parts) - 0.4, -0.6)
         low, high = min(reach), max(reach)
         room = 0.22 * ((high - low) or abs(high) or 1.0)
@@ -309,7 +312,7 @@ class ContributionDisplay:
             textcoords="offset points",
             va="center",
             ha="left" if right else "right",
-            fontsize=8.5,
+            fontsize=8.5 * scale_of(self.ax_),
         )
 
     def _draw_total(self, place: int, ends: list[float]) -> tuple[list[Any], tuple[float, float] | None]:

@@ -17,6 +17,7 @@ from skensemble._judged import (
     judged_by_live,
     judged_by_walk,
     plain_rivals,
+    with_mean_one,
 )
 from skensemble.displays._style import (
     LINE_COLOURS,
@@ -33,6 +34,7 @@ from skensemble.displays._style import (
     span,
     thinned,
 )
+from skensemble.performance import moment_profits
 
 __all__ = ["CumulativeLossDisplay"]
 
@@ -47,8 +49,9 @@ class CumulativeLossDisplay:
     drawn in % of the rival's loss over all rows: below zero is gained, and where the line falls, the ensemble was the
     better of the two just then. The rivals are those that anybody could have had: equal weights, and the single model
     with the least loss of the outcomes known before each row. A row on which either said nothing, or whose outcome is
-    not known, changes nothing. With profits there are two more panels: profit so far, in % of a stake that is the same
-    for every trade, and its distance below its highest point until then.
+    not known, or of weight 0, changes nothing. With profits there are two more panels: profit so far, in % of a stake
+    that is the same for every trade (where rows have weights, in proportion to these), and its distance below its
+    highest point until then.
 
     Parameters
     ----------
@@ -59,7 +62,8 @@ class CumulativeLossDisplay:
     profits_bps : DataFrame of shape (n_rows, n_performers), default=None
         Profit of each row in basis points, NaN without a trade; rows of one time are one trade, their mean.
     sample_weight : ndarray of shape (n_rows,), default=None
-        How much the loss of each row counts; 1 if None.
+        How much each row counts, in losses and profits; 1 if None. Of weights only the ratios matter, but for the
+        regrets in units of the loss.
     loss : str, default="loss"
         What the losses are, for the label.
     rows : str, default="rows"
@@ -270,7 +274,7 @@ class CumulativeLossDisplay:
 
     def _regrets(self) -> tuple[dict[str, Any], dict[str, Any]]:
         values = self.losses.to_numpy(dtype=float)
-        weight = np.ones(len(values)) if self.sample_weight is None else np.asarray(self.sample_weight, dtype=float)
+        weight = self._weight()
         regret, relative = {}, {}
         for name, of_rival in zip(self.losses.columns[1:], values.T[1:], strict=True):
             both = np.isfinite(values[:, 0]) & np.isfinite(of_rival)
@@ -284,10 +288,13 @@ class CumulativeLossDisplay:
         """Profit so far, in basis points of one stake."""
         if self.profits_bps is None:
             return None
-        profits = self.profits_bps
-        if not profits.index.is_unique:
-            profits = profits.groupby(level=list(range(profits.index.nlevels)), sort=False).mean()
-        return profits.fillna(0.0).cumsum()
+        place, moments = self.profits_bps.index.factorize(use_na_sentinel=False)
+        profits, weight = moment_profits(self.profits_bps.to_numpy(dtype=float), with_mean_one(self._weight()), place)
+        earned = np.cumsum(np.nan_to_num(profits) * weight[:, None], axis=0)
+        return pd.DataFrame(earned, index=moments, columns=self.profits_bps.columns)
+
+    def _weight(self) -> Any:
+        return np.ones(len(self.losses)) if self.sample_weight is None else np.asarray(self.sample_weight, dtype=float)
 
     def plot(self, ax: Any = None) -> Self:
         """Draw the regrets, and with profits the equity curve and the drawdown below.

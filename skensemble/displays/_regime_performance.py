@@ -17,7 +17,7 @@ from skensemble._judged import (
     judged_by_walk,
     plain_rivals,
 )
-from skensemble.displays._style import FEW, draw_cells, named, panels, show_title, width_of_names
+from skensemble.displays._style import FEW, draw_cells, named, panels, show_bar, show_title, width_of_names
 
 __all__ = ["RegimePerformanceDisplay"]
 
@@ -253,7 +253,7 @@ class RegimePerformanceDisplay:
             hatched=~(n >= FEW),
             palette="cividis" if more_is_better else "cividis_r",
         )
-        bar = self.figure_.colorbar(mesh, ax=self.ax_, extend="both", label=label)
+        bar = show_bar(self.ax_, mesh, label, extend="both")
         if not more_is_better:
             bar.ax.invert_yaxis()
         self.ax_.axvline(len(regimes) - 1, color="black", linewidth=1.2)

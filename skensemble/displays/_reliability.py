@@ -11,8 +11,18 @@ from numpy.typing import NDArray
 
 from skensemble._judged import Judged, ensemble_of
 from skensemble.displays._base import JudgedDisplay
-from skensemble.displays._style import COLOURS, FEW, named, panels, short, show_legend, show_title
-from skensemble.performance import wilson_interval
+from skensemble.displays._style import (
+    COLOURS,
+    FEW,
+    named,
+    panels,
+    scale_of,
+    short,
+    show_legend,
+    show_title,
+    width_of_text,
+)
+from skensemble.performance import rate_interval, wilson_interval
 
 __all__ = ["ReliabilityDisplay"]
 
@@ -29,8 +39,9 @@ class ReliabilityDisplay(JudgedDisplay):
 
     Of predictions with a confidence of 0.7 seven in ten should be right, and of intervals at 90 % nine in ten should
     hold the outcome: then points lie on the diagonal. Confidence is told by twentieths of what was stated, which make
-    points at its mean; whiskers are 95 % intervals (Wilson) as if rows were independent. Points of fewer than 30 rows
-    are hollow, and those of single regimes go without whiskers, which would hide the rest. All regimes together are the
+    points at its mean; whiskers are 95 % intervals, of as many rows as are independent: rows of one timestamp count for
+    less the more they share their fate (`skensemble.performance.rate_interval`). Points of fewer than 30 rows are
+    hollow, and those of single regimes go without whiskers, which would hide the rest. All regimes together are the
     black line with its n; each regime has a marker of its own beside it.
 
     Parameters
@@ -75,6 +86,8 @@ class ReliabilityDisplay(JudgedDisplay):
     def from_estimator(cls, estimator: Any) -> Self:
         """Read the record of a fitted ensemble: its out-of-fold rows, and all that it has been told since.
 
+        The record keeps no times: in whiskers, rows of one timestamp count as rows of their own.
+
         Parameters
         ----------
         estimator : RegimeAwareEnsembleRegressor, RegimeAwareEnsembleClassifier or Pipeline
@@ -92,6 +105,8 @@ class ReliabilityDisplay(JudgedDisplay):
         said = said[said["bin"] != "all"].rename(columns={"right": "realised"}).assign(kind="confidence")
         held = bounds.coverage_frame(ensemble.regimes_).reset_index().rename(columns={"coverage": "stated"})
         figures = pd.concat([said[_COLUMNS], held.assign(kind="coverage")[_COLUMNS]], ignore_index=True)
+        independent = figures["n"] / ensemble.ledger_.overlap
+        figures["low"], figures["high"] = wilson_interval(figures["realised"] * independent, independent)
         return cls(figures, bounds="sets" if of_classes else "intervals")
 
     @classmethod
@@ -105,10 +120,11 @@ class ReliabilityDisplay(JudgedDisplay):
         shares = np.column_stack([judged.memberships.to_numpy(dtype=float), np.ones(len(weight))]) * weight[:, None]
         right = _right(judged.combined, targets)
         place = np.minimum((said.confidence * _N_BINS).astype(np.intp), _N_BINS - 1)
-        parts = [
-            _told("confidence", names, shares[place == own], right[place == own], said.confidence[place == own])
-            for own in range(_N_BINS)
-        ]
+
+        def told(kind: str, rows: NDArray[np.bool_], came_true: Array, stated: Array) -> pd.DataFrame:
+            return _told(kind, names, shares[rows], came_true[rows], stated[rows], judged.moments[rows], judged.overlap)
+
+        parts = [told("confidence", place == own, right, said.confidence) for own in range(_N_BINS)]
         for number, coverage in enumerate(said.coverages):
             if said.classes is None:
                 low, high = said.interval(coverage).T
@@ -116,7 +132,7 @@ class ReliabilityDisplay(JudgedDisplay):
             else:
                 held = (said.possible(coverage) & (targets == 1.0)).any(axis=1).astype(float)
             stated = np.isfinite(said.limits[:, :, number]).all(axis=1)
-            parts.append(_told("coverage", names, shares, np.where(stated, held, np.nan), coverage))
+            parts.append(told("coverage", stated, held, said.confidence).assign(stated=coverage))
         figures = pd.concat(parts, ignore_index=True)
         order = pd.Categorical(figures["regime"], names)
         figures = figures.assign(order=order.codes).sort_values(["kind", "order"], kind="stable")
@@ -189,12 +205,18 @@ class ReliabilityDisplay(JudgedDisplay):
             look: dict[str, Any] = {"color": COLOURS[place % len(COLOURS)], "marker": _MARKERS[place % len(_MARKERS)]}
             look = {"color": "black", "marker": "o"} if pooled else look
             handles.append(_draw_points(axes, own, shift, short(regime), look, joined=pooled))
-        for point in figures[figures["regime"] == _POOLED].itertuples():
-            place_n = (point.stated, bottom)
-            axes.annotate(
-                f"{point.n:,.0f}", place_n, xytext=(0, 3), textcoords="offset points", ha="center", fontsize=7
-            )
-        axes.text(0.0, 0.0, " n:", transform=axes.transAxes, fontsize=7, va="bottom")
+        size = 7 * scale_of(axes)
+        inch = (right - left) / (axes.bbox.width / axes.figure.dpi)
+        free = left + inch * width_of_text(" n:", size)
+        axes.text(0.0, 0.0, " n:", transform=axes.transAxes, fontsize=size, va="bottom")
+        for point in figures[figures["regime"] == _POOLED].sort_values("stated").itertuples():
+            text = f"{point.n:,.0f}"
+            half = inch * width_of_text(text, size) / 2
+            # Where counts stand too close, the first of them is told.
+            if point.stated - half >= free:
+                style: dict[str, Any] = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center"}
+                axes.annotate(text, (point.stated, bottom), fontsize=size, **style)
+                free = point.stated + half
         axes.set_xlim(left, right)
         axes.set_ylim(bottom, top)
         return handles
@@ -217,23 +239,30 @@ def _right(combined: Array, targets: Array) -> Array:
     return np.where((said == 0) | (came == 0) | np.isnan(said * came), np.nan, said == came)
 
 
-def _told(kind: str, names: Sequence[Any], shares: Array, came_true: Array, stated: Any) -> pd.DataFrame:
+def _told(
+    kind: str,
+    names: Sequence[Any],
+    shares: Array,
+    came_true: Array,
+    stated: Array,
+    moments: NDArray[np.intp],
+    overlap: float,
+) -> pd.DataFrame:
     """One point for each regime and all together."""
     known = np.isfinite(came_true)
-    own = shares[known]
-    n, hits = own.sum(axis=0), (own * came_true[known, None]).sum(axis=0)
+    own, hits = shares[known], came_true[known]
+    n = own.sum(axis=0)
     some = np.where(n > 0, n, np.nan)
-    low, high = wilson_interval(hits, n)
-    said = stated if np.isscalar(stated) else (own * np.asarray(stated)[known, None]).sum(axis=0) / some
+    bounds = [rate_interval(hits, share, moments[known], overlap=overlap) for share in own.T]
     return pd.DataFrame(
         {
             "kind": kind,
             "regime": pd.Series(list(names), dtype=object),
-            "stated": said,
+            "stated": stated[known] @ own / some,
             "n": n,
-            "realised": hits / some,
-            "low": low,
-            "high": high,
+            "realised": hits @ own / some,
+            "low": [low for low, _ in bounds],
+            "high": [high for _, high in bounds],
         }
     )
 

@@ -31,13 +31,16 @@ __all__ = [
     "lay_time",
     "named",
     "panels",
+    "scale_of",
     "short",
+    "show_bar",
     "show_legend",
     "show_title",
     "span",
     "starts_of_stretches",
     "thinned",
     "width_of_names",
+    "width_of_text",
 ]
 
 Array = NDArray[np.float64]
@@ -62,6 +65,10 @@ _NAME_WIDTH = 26
 _SMALL = 8.5
 # Smaller texts cannot be read.
 _SMALLEST = 4.0
+# In a place much smaller than a display's own figure texts are smaller, but no smaller than this part of their size,
+# ticks are fewer, and what has no room is cut or left out.
+_LEAST_SCALE = 0.55
+_FEW_TICKS, _ROUND = 3, (1, 2, 5, 10)
 
 
 class Axis(NamedTuple):
@@ -164,7 +171,7 @@ def panels(
     elif not hasattr(ax, "get_figure") or not hasattr(ax, "plot"):
         raise ValueError(f"ax of {owner}.plot must be one Axes of matplotlib, or None for a new figure; got {ax!r}.")
     elif n == 1:
-        return ax.get_figure(), [ax]
+        figure, cells = ax.get_figure(), None
     else:
         figure, place = ax.get_figure(), ax.get_subplotspec()
         if place is None:
@@ -174,17 +181,71 @@ def panels(
             )
         ax.set_axis_off()
         cells = place.subgridspec(*shape, **{ratios: heights})
-    first = figure.add_subplot(cells[0])
+    first = ax if cells is None else figure.add_subplot(cells[0])
     shared = None if across else first
-    return figure, [first, *(figure.add_subplot(cells[place], sharex=shared) for place in range(1, n))]
+    made = [first, *(figure.add_subplot(cells[place], sharex=shared) for place in range(1, n))]
+    if ax is not None:
+        _shrink(made, min(ax.bbox.width / size[0], ax.bbox.height / size[1]) / figure.dpi)
+    return figure, made
+
+
+def scale_of(axes: Any) -> float:
+    """How large texts are in axes, as a part of what is usual: as large as its labels."""
+    from matplotlib import rcParams  # noqa: PLC0415 - an extra
+
+    return float(min(1.0, axes.yaxis.label.get_size() / rcParams["font.size"]))
+
+
+def width_of_text(text: str, size: float) -> float:
+    """Inches that a text of so many points takes, about."""
+    return 0.55 * len(text) * size / 72
+
+
+def _shrink(several: Sequence[Any], part: float) -> None:
+    """Make what matplotlib writes by itself small and rare enough for a place that is such a part of the usual one."""
+    from matplotlib import rcParams  # noqa: PLC0415 - an extra
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+
+    # Around the axes of a figure of its own there is room for a quarter more.
+    scale = max(1.7 * part, _LEAST_SCALE)
+    if scale >= 1.0:
+        return
+    size = scale * rcParams["font.size"]
+    for axes in several:
+        axes.tick_params(labelsize=size, length=3.5 * scale, pad=3.5 * scale)
+        for line in (axes.xaxis, axes.yaxis):
+            line.label.set_size(size)
+            line.get_offset_text().set_size(size)
+            line.set_major_locator(MaxNLocator(_FEW_TICKS, steps=_ROUND))
+
+
+def show_bar(axes: Any, mesh: Any, label: str, **given: Any) -> Any:
+    """Draw beside the axes what its colours mean."""
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - an extra
+
+    bar = axes.figure.colorbar(mesh, ax=axes, label=label, **given)
+    scale = scale_of(axes)
+    if scale < 1.0:
+        size = scale * bar.ax.yaxis.label.get_size()
+        bar.ax.tick_params(labelsize=size)
+        bar.ax.yaxis.label.set_size(size)
+        bar.locator = MaxNLocator(_FEW_TICKS, steps=_ROUND)
+    return bar
 
 
 def show_title(axes: Any, subject: str, details: str) -> None:
     """Say what one looks at, and below it, smaller, of when and of how many."""
-    axes.set_title(f"{subject}\n", loc="left", fontsize=11, **PLAIN)
-    style: dict[str, Any] = {"ha": "left", "va": "bottom", "fontsize": _SMALL, "color": "#444444", **PLAIN}
+    scale = scale_of(axes)
+    size, small = 11 * scale, _SMALL * scale
+    if scale < 1.0:
+        room = 1.2 * axes.bbox.width / axes.figure.dpi
+        subject = shortened(subject, int(room / width_of_text("n", size)))
+        details = details if width_of_text(details, small) <= room else ""
+    axes.set_title(f"{subject}\n", loc="left", fontsize=size, **PLAIN)
+    style: dict[str, Any] = {"ha": "left", "va": "bottom", "fontsize": small, "color": "#444444", **PLAIN}
+    place: dict[str, Any] = {"xycoords": "axes fraction", "xytext": (0, 1), "textcoords": "offset points"}
     # The line that the title leaves empty has room for it; the layout must not make any beside the axes.
-    axes.text(0, 1.0, details, transform=axes.transAxes, **style).set_in_layout(False)
+    axes.annotate(details, (0, 1), **place, **style).set_in_layout(False)
 
 
 def show_legend(axes: Any, groups: Mapping[str, Sequence[Any]]) -> None:
@@ -194,20 +255,29 @@ def show_legend(axes: Any, groups: Mapping[str, Sequence[Any]]) -> None:
     told = {title: handles for title, handles in groups.items() if handles}
     if not told:
         return
+    scale = scale_of(axes)
+    size = _SMALL * scale
+    while scale < 1.0 and len(told) > 1 and _lines(told) * 1.5 * size / 72 > axes.bbox.height / axes.figure.dpi:
+        told.popitem()
     entries: list[Any] = []
     for title, handles in told.items():
         # A line that is none, so that the heading begins where the symbols do.
         heading = [Line2D([], [], linestyle="none", label=title)] if entries else []
         entries += [*heading, *handles]
     style: dict[str, Any] = {"title": next(iter(told)), "frameon": False, "borderaxespad": 0.0, "handleheight": 1.4}
+    style |= {"fontsize": size, "title_fontsize": size} | ({"handlelength": 1.4} if scale < 1.0 else {})
     corner: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
     # What begins with an underscore would be left out.
     labels = [entry.get_label() for entry in entries]
     labels = [f" {label}" if label.startswith("_") else label for label in labels]
-    legend = axes.legend(entries, labels, **corner, **style, fontsize=_SMALL, title_fontsize=_SMALL)
+    legend = axes.legend(entries, labels, **corner, **style)
     legend.set_alignment("left")
     for text in legend.get_texts():
         text.set(**PLAIN)
+
+
+def _lines(groups: Mapping[str, Sequence[Any]]) -> int:
+    return sum(1 + len(handles) for handles in groups.values())
 
 
 def height_of_legend(*n_entries: int) -> float:
@@ -223,11 +293,12 @@ def lay_time(axes: Any, axis: Axis, *, labelled: bool = True) -> None:
     if len(x):
         axes.set_xlim(x[0], x[-1] if x[-1] > x[0] else x[0] + 1.0)
     if axis.has_times:
-        locator = AutoDateLocator()
+        locator = AutoDateLocator(**({"minticks": 2, "maxticks": _FEW_TICKS} if scale_of(axes) < 1.0 else {}))
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     if labelled:
-        axes.set_xlabel("time" if axis.has_times else "row")
+        # In a small place dates speak for themselves.
+        axes.set_xlabel(("time" if scale_of(axes) == 1.0 else "") if axis.has_times else "row")
     else:
         axes.tick_params(labelbottom=False)
         axes.xaxis.get_offset_text().set_visible(False)
@@ -317,8 +388,8 @@ def draw_cells(
     mesh = axes.pcolormesh(
         np.ma.masked_invalid(values), cmap=palette, vmin=limits[0], vmax=limits[1], edgecolors="white", linewidth=1.0
     )
-    width, height = _cell_size(axes, n_rows, n_columns)
-    size = _text_size(texts, width, height)
+    width, height = _cell_size(axes, rows, n_columns)
+    size = min(9.0 * scale_of(axes), _text_size(texts, width, height))
     for i in range(n_rows):
         for j in range(n_columns):
             light = not np.isfinite(values[i, j]) or _is_light(mesh.cmap(mesh.norm(values[i, j])))
@@ -329,7 +400,7 @@ def draw_cells(
             if size >= _SMALLEST:
                 axes.text(j + 0.5, i + 0.5, texts[i][j], ha="center", va="center", fontsize=size, color=colour)
     columns = [*map(short, columns)]
-    slanted = max(map(len, columns), default=0) * 0.085 > width
+    slanted = max(map(len, columns), default=0) * 0.085 * scale_of(axes) > width
     turned: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
     axes.set_xticks(np.arange(n_columns) + 0.5, columns, **turned, **PLAIN)
     axes.set_yticks(np.arange(n_rows) + 0.5, [*map(short, rows)], **PLAIN)
@@ -340,10 +411,14 @@ def draw_cells(
     return mesh
 
 
-def _cell_size(axes: Any, n_rows: int, n_columns: int) -> tuple[float, float]:
+def _cell_size(axes: Any, rows: Sequence[str], n_columns: int) -> tuple[float, float]:
     """Width and height of a cell in inches, as far as they are known before the layout."""
-    width, height = axes.bbox.width / axes.figure.dpi, axes.bbox.height / axes.figure.dpi
-    return 0.8 * width / max(n_columns, 1), 0.9 * height / max(n_rows, 1)
+    width, height = 0.8 * axes.bbox.width / axes.figure.dpi, 0.9 * axes.bbox.height / axes.figure.dpi
+    scale = scale_of(axes)
+    if scale < 1.0:
+        # Names and colour bar take what a figure of its own would have added for them.
+        width -= scale * (width_of_names(rows) + 0.4)
+    return max(width, 0.0) / max(n_columns, 1), height / max(len(rows), 1)
 
 
 def _text_size(texts: Sequence[Sequence[str]], width: float, height: float) -> float:
@@ -351,7 +426,7 @@ def _text_size(texts: Sequence[Sequence[str]], width: float, height: float) -> f
     lines = [text.split("\n") for row in texts for text in row]
     tallest = max(map(len, lines), default=1)
     longest = max((len(line) for each in lines for line in each), default=1)
-    return min(9.0, 72 * height / (1.35 * tallest), 72 * width / (0.62 * max(longest, 1)))
+    return min(72 * height / (1.35 * tallest), 72 * width / (0.62 * max(longest, 1)))
 
 
 def _is_light(colour: Any) -> bool:

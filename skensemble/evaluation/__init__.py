@@ -5,7 +5,7 @@ outcomes that were known at its time, and whoever is asked is never changed.
 """
 
 from skensemble.evaluation._causality import check_causality
-from skensemble.evaluation._comparison import Change, change_interval
+from skensemble.evaluation._comparison import Change, Difference, change_interval, difference_interval
 from skensemble.evaluation._permutation import permutation_importance
 from skensemble.evaluation._report import CausalityReport, Move
 from skensemble.evaluation._result import WalkForward
@@ -14,10 +14,12 @@ from skensemble.evaluation._walk_forward import walk_forward
 __all__ = [
     "CausalityReport",
     "Change",
+    "Difference",
     "Move",
     "WalkForward",
     "change_interval",
     "check_causality",
+    "difference_interval",
     "permutation_importance",
     "walk_forward",
 ]

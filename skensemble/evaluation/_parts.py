@@ -13,14 +13,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skensemble.evaluation._comparison import Change, change_interval
-from skensemble.performance import performance_figures
+from skensemble.performance import moment_profits, performance_figures, rate_interval
 from skensemble.regimes import label_names
 
 __all__ = ["Part", "change", "figures", "parts_by_group", "parts_by_regime", "worst_labels"]
 
 Array = NDArray[np.float64]
 
-_WINS = ("won", "lost", "win_rate", "win_rate_low", "win_rate_high")
+_WINS = ("won", "lost", "win_rate")
 _TRADING = ("n_trades", "profit_bps", "sharpe", "drawdown")
 # A worse stretch than this can be found in any record.
 _LEAST_MOMENTS = 30
@@ -131,17 +131,17 @@ def figures(
         nowhere, losses[rows], wins=None if wins is None else wins[rows], sample_weight=weight, overlap=overlap
     )
     found = {name: of_rows[name][0] for name in ("n", "loss", *(() if wins is None else _WINS))}
+    if wins is not None:
+        bounds = [rate_interval(won, weight, moments[rows], overlap=overlap) for won in wins[rows].T]
+        found |= dict(zip(("win_rate_low", "win_rate_high"), np.transpose(bounds), strict=True))
     if profits is not None:
-        traded = np.isfinite(profits[rows])
-        counted = weight[:, None] * traded
-        sums = [counted * np.where(traded, profits[rows], 0.0), counted, weight[:, None], np.isfinite(losses[rows])]
-        earned, held, whole, heard = (_summed(each, moments[rows]) for each in sums)
-        n_rows = _summed(np.ones((len(rows), 1)), moments[rows])
+        heard = _summed(np.isfinite(losses[rows]), moments[rows])
+        earned, counted = moment_profits(profits[rows], weight, moments[rows])
         of_moments = performance_figures(
             np.zeros((len(earned), 0)),
             np.where(heard > 0, 0.0, np.nan),
-            profits_bps=np.where(held > 0, earned / np.where(held > 0, held, 1.0), np.nan),
-            sample_weight=(whole / n_rows)[:, 0],
+            profits_bps=earned,
+            sample_weight=counted,
             periods_per_year=periods_per_year,
             overlap=overlap,
         )

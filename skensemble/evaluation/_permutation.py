@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
 from skensemble._checks import check_number, check_part, shown
+from skensemble._inputs import with_moved
 from skensemble._members import seeded, weight_params
 from skensemble._training import outputs
 from skensemble.combiners import default_loss
@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 _OWNER = "permutation_importance"
-# So many blocks at least change places in every fold, or a shuffle would often leave them where they are.
+# Of fewer blocks every shuffle would be much like another.
 _FEWEST_BLOCKS = 8
 
 
@@ -56,7 +56,8 @@ def permutation_importance(
     In every forward fold the estimator is trained on earlier rows and predicts the rows of the fold twice: as they are,
     and with the values of a column in other places. What a model has merely learned by heart does not count: it has
     seen none of these rows. Values move in whole blocks of time within the fold, so that the column still looks like
-    itself (it trends and clusters as before) and no value comes from a time that the fold does not have.
+    itself (it trends and clusters as before) and no value comes from a time that the fold does not have. No block keeps
+    its place, so that short folds show as much as long ones.
 
     Parameters
     ----------
@@ -141,8 +142,8 @@ def permutation_importance(
     >>> found.assign(change=found["change"].round(1) + 0.0)[["feature", "regime", "n", "change", "verdict"]]
       feature  regime       n  change                     verdict
     0  signal     off   500.0     0.0         not distinguishable
-    1  signal      on   500.0     0.7  distinguishable: more loss
-    2  signal  pooled  1000.0     0.4  distinguishable: more loss
+    1  signal      on   500.0     0.9  distinguishable: more loss
+    2  signal  pooled  1000.0     0.5  distinguishable: more loss
     3   noise     off   500.0     0.0         not distinguishable
     4   noise      on   500.0     0.0         not distinguishable
     5   noise  pooled  1000.0     0.0         not distinguishable
@@ -263,6 +264,11 @@ def _judged(
         said = outputs(model, read(X), classes, **beside)
         return _losses(model, said, np.asarray(judged.y), classes, loss)
 
+    if np.ptp(moments[test]) == 0:
+        raise ValueError(
+            f"Every fold of {_OWNER} must have rows of two times at least, or no value can change its place; got one "
+            f"with the rows {shown(test.tolist())} only. Make the folds longer."
+        )
     before = losses(judged.X)
     silent = np.flatnonzero(np.isnan(before))
     if len(silent):
@@ -298,12 +304,12 @@ def _losses(model: Any, said: Array, y: NDArray[Any], classes: NDArray[Any] | No
 
 
 def moved_rows(moments: Rows, block: int, draws: np.random.Generator) -> Rows:
-    """Draw the row that each row takes its values from: blocks of time change places.
+    """Draw the row that each row takes its values from: blocks of time change places, and none keeps its own.
 
     Parameters
     ----------
     moments : ndarray of int of shape (n_rows,)
-        Number of the moment of each row, not decreasing.
+        Number of the moment of each row, not decreasing; two moments at least, or all stays as it is.
     block : int
         Moments in a block, at most an eighth of them.
     draws : Generator
@@ -317,9 +323,9 @@ def moved_rows(moments: Rows, block: int, draws: np.random.Generator) -> Rows:
     Examples
     --------
     >>> moved_rows(np.arange(8), 3, np.random.default_rng(0)).tolist()
-    [1, 4, 3, 6, 7, 5, 0, 2]
+    [5, 2, 0, 4, 1, 7, 3, 6]
     >>> moved_rows(np.repeat(np.arange(20), 2), 2, np.random.default_rng(0)).tolist()[:8]
-    [20, 21, 2, 3, 4, 5, 22, 23]
+    [28, 29, 18, 19, 20, 21, 22, 23]
     """
     first = np.flatnonzero(np.diff(moments, prepend=moments[0] - 1))
     counts = np.diff(first, append=len(moments))
@@ -328,49 +334,14 @@ def moved_rows(moments: Rows, block: int, draws: np.random.Generator) -> Rows:
     # Where the first block begins is drawn, too, so that no edge is always an edge.
     rolled = np.roll(np.arange(n_moments), -int(draws.integers(n_moments)))
     pieces = [rolled[start : start + size] for start in range(0, n_moments, size)]
+    # A round dance: each takes the place of the next, so none keeps its own (which would hide what a column knows).
+    ring = draws.permutation(len(pieces))
+    next_of = dict(zip(ring, np.roll(ring, 1), strict=True))
     taken = np.empty(n_moments, dtype=np.intp)
-    taken[rolled] = np.concatenate([pieces[place] for place in draws.permutation(len(pieces))])
+    taken[rolled] = np.concatenate([pieces[next_of[place]] for place in range(len(pieces))])
     of_row = np.repeat(taken, counts)
     rank = np.arange(len(moments)) - np.repeat(first, counts)
     return first[of_row] + rank % counts[of_row]
-
-
-def with_moved(X: Any, places: list[int], source: Rows) -> Any:
-    """Return the rows with some columns taken from other rows.
-
-    Parameters
-    ----------
-    X : array, sparse matrix or DataFrame of shape (n_rows, n_features)
-        Rows; they stay as they are.
-    places : list of int
-        Positions of the columns.
-    source : ndarray of int of shape (n_rows,)
-        For each row the one that its values are taken from.
-
-    Returns
-    -------
-    array, sparse matrix or DataFrame of shape (n_rows, n_features)
-        Of the same kind.
-
-    Examples
-    --------
-    >>> with_moved(np.array([[1, 10], [2, 20]]), [1], np.array([1, 0])).tolist()
-    [[1, 20], [2, 10]]
-    """
-    if isinstance(X, pd.DataFrame):
-        frame = X.copy(deep=False)
-        for place in places:
-            frame.isetitem(place, X.iloc[source, place].array)
-        return frame
-    if hasattr(X, "with_columns"):
-        return X.with_columns([X.to_series(place).gather(source) for place in places])
-    if sparse.issparse(X):
-        chosen = np.arange(X.shape[1])
-        chosen[places] += X.shape[1]
-        return type(X)(sparse.hstack([X, X[source]], format="csc")[:, chosen])
-    moved = np.array(X)
-    moved[:, places] = X[source][:, places]
-    return moved
 
 
 def _table(judged: list[_Judged], features: list[Hashable], stream: Stream, moments: Rows, block: int) -> pd.DataFrame:

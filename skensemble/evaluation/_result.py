@@ -181,8 +181,8 @@ class WalkForward:
             One row for each rival and regime (``"pooled"`` is all of them), with
 
             - ``n``, ``loss``: rows and mean loss;
-            - with sides or classes ``won``, ``lost``, ``win_rate`` with its interval (rows of one timestamp counted as
-              independent);
+            - with sides or classes ``won``, ``lost``, ``win_rate`` with its interval, where rows of one timestamp count
+              for less the more they share their fate, see `skensemble.performance.rate_interval`;
             - with returns ``n_trades``, ``profit_bps`` and ``sharpe`` per trade, each with its interval, and
               ``drawdown_bps``, after costs; rows of one timestamp are one trade, the mean of theirs;
             - where rows have times, too, ``sharpe_annual`` with its interval: of all moments, with a profit of 0 where

@@ -69,6 +69,7 @@ TRUSTED_TYPES: frozenset[str] = frozenset(
             "models._columns": "Categories",
             "models._forests": "BootstrapForestClassifier BootstrapForestRegressor RandomSplitForestClassifier "
             "RandomSplitForestRegressor",
+            "models._importances": "ColumnsRead",
             "models._standardized": "LinearClassifier LinearRegressor NetworkClassifier NetworkRegressor",
             "models._users": "LabelEncodedClassifier",
             "performance._ledger": "Ledger",

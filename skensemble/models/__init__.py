@@ -30,7 +30,7 @@ from skensemble.models._forests import (
     RandomSplitForestRegressor,
     forest_trees,
 )
-from skensemble.models._importances import column_importances, column_spread, mean_importances
+from skensemble.models._importances import ColumnsRead, column_importances, columns_read, mean_importances
 from skensemble.models._parts import forest_of_parts, parts_of_forest
 from skensemble.models._standardized import (
     LinearClassifier,
@@ -53,6 +53,7 @@ __all__ = [
     "DEFAULT_REGRESSORS",
     "BootstrapForestClassifier",
     "BootstrapForestRegressor",
+    "ColumnsRead",
     "HistogramBoostingClassifier",
     "HistogramBoostingRegressor",
     "LabelEncodedClassifier",
@@ -70,7 +71,7 @@ __all__ = [
     "answers_as_named",
     "canonical_name",
     "column_importances",
-    "column_spread",
+    "columns_read",
     "documented",
     "few_as_in_fit",
     "few_numbers",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations, count, islice
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -10,21 +13,48 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.pipeline import Pipeline
 
+from skensemble._compat import take_rows
+from skensemble._inputs import with_moved
+from skensemble.models._columns import Categories, is_frame
 from skensemble.models._standardized import mean_and_scale
 
-__all__ = ["column_importances", "column_spread", "mean_importances"]
+__all__ = ["ColumnsRead", "column_importances", "columns_read", "mean_importances"]
 
 Array = NDArray[np.float64]
 
-# Looked for without being asked: a forest works its importances out anew each time.
-_SAID = ("feature_importances_", "coef_")
 # Under these names estimators keep the fitted one inside them.
 _INSIDE = ("best_estimator_", "estimator_", "regressor_", "estimator")
+# So many rows, at least, are asked what moves with what.
+_SOME_ROWS = 200
 
 
-def mean_importances(
-    models: Sequence[Any], weights: Array, names: Sequence[str], spreads: Sequence[Array | None]
-) -> Array | None:
+@dataclass(frozen=True)
+class ColumnsRead:
+    """What a fitted model reads, in terms of the columns that were handed over.
+
+    Parameters
+    ----------
+    origins : ndarray of int of shape (n_inner_columns,)
+        Position of the column that each one it reads is made of; -1 where it is made of several, or always the same.
+    n_columns : int
+        Number of columns that were handed over.
+    spread : ndarray of shape (n_inner_columns,), default=None
+        Standard deviations that coefficients are to be multiplied by; ``None`` where there are no coefficients.
+
+    Examples
+    --------
+    An indicator of the second of two columns, and their product:
+
+    >>> ColumnsRead(np.array([1, -1]), n_columns=2)
+    ColumnsRead(origins=array([ 1, -1]), n_columns=2, spread=None)
+    """
+
+    origins: NDArray[np.intp]
+    n_columns: int
+    spread: Array | None = None
+
+
+def mean_importances(models: Sequence[Any], weights: Array, read: Sequence[ColumnsRead | None]) -> Array | None:
     """Average what the models make of each column, each brought to a sum of one.
 
     Parameters
@@ -33,10 +63,8 @@ def mean_importances(
         Fitted.
     weights : ndarray of shape (n_models,)
         How far each is trusted.
-    names : sequence of str
-        Names of the columns.
-    spreads : sequence of ndarray or None
-        What `column_spread` found for each model when it was fitted.
+    read : sequence of ColumnsRead or None
+        What `columns_read` found for each model when it was fitted.
 
     Returns
     -------
@@ -51,73 +79,74 @@ def mean_importances(
     >>> X = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [1.0, 2.0]])
     >>> one, two = (LinearRegression().fit(X, y) for y in (X[:, 0], X @ [1.0, 1.0]))
     >>> models = [one, two, DummyRegressor().fit(X, X[:, 0])]
-    >>> spreads = [column_spread(model, X) for model in models]
-    >>> mean_importances(models, np.array([0.3, 0.3, 0.4]), ["a", "b"], spreads).round(2)
+    >>> read = [columns_read(model, X) for model in models]
+    >>> mean_importances(models, np.array([0.3, 0.3, 0.4]), read).round(2)
     array([0.67, 0.33])
     """
-    each = [column_importances(model, names, spread) for model, spread in zip(models, spreads, strict=True)]
+    each = [column_importances(model, own) for model, own in zip(models, read, strict=True)]
     spoken = [own for own in each if own is not None]
     if not spoken:
         return None
     table, weight = np.stack(spoken), weights[[own is not None for own in each]]
     totals = table.sum(axis=1)
     if not totals.any():
-        return np.zeros(len(names))
+        return np.zeros(table.shape[1])
     weight = np.where(totals > 0, weight, 0.0) if weight @ totals > 0 else (totals > 0).astype(float)
     shares = table / np.where(totals > 0, totals, 1.0)[:, None]
     return weight @ shares / weight.sum()
 
 
-def column_importances(model: Any, names: Sequence[str], spread: Array | None = None) -> Array | None:
+def column_importances(model: Any, read: ColumnsRead | None) -> Array | None:
     """Ask a fitted model how much it makes of each column.
 
     What counts is ``feature_importances_``, and of linear models the absolute coefficients times the spread of their
-    columns, added up over classes. Behind the transformers of a Pipeline, what is made of a column (an indicator, a
-    scaled copy, the column of a ``ColumnTransformer``) counts for that column, as told by its name.
+    columns, added up over classes. Behind the transformers of a Pipeline, what is made of one column alone (an
+    indicator, a scaled copy, a power) counts for that column.
 
     Parameters
     ----------
     model : estimator
         Fitted; Pipelines, searches, frozen and wrapped ones count by what is inside them.
-    names : sequence of str
-        Names of the columns.
-    spread : ndarray of shape (n_inner_columns,), default=None
-        How far apart the values are that coefficients are multiplied by, see `column_spread`.
+    read : ColumnsRead or None
+        What `columns_read` found when it was fitted.
 
     Returns
     -------
     ndarray of shape (n_columns,) or None
-        At least 0, in the model's own unit; ``None`` where it does not say, or where nobody can tell which columns it
-        speaks of, as behind principal components.
+        At least 0, in the model's own unit; ``None`` where it does not say, or where it uses what is made of several
+        columns at once, such as products and principal components.
 
     Examples
     --------
     >>> from sklearn.tree import DecisionTreeRegressor
     >>> X = np.array([[0.0, 5.0], [1.0, 5.0]])
-    >>> column_importances(DecisionTreeRegressor().fit(X, [0.0, 1.0]), ["a", "b"])
+    >>> tree = DecisionTreeRegressor().fit(X, [0.0, 1.0])
+    >>> column_importances(tree, columns_read(tree, X))
     array([1., 0.])
     """
+    if read is None:
+        return None
     try:
-        front, last = _taken_apart(model)
-        own = getattr(last, "feature_importances_", None)
-        if own is None:
-            coefficients = getattr(last, "coef_", None)
-            if coefficients is None or spread is None:
-                return None
-            own = np.abs(np.reshape(coefficients, (-1, len(spread)))).sum(axis=0) * spread
-        own, found = np.asarray(own, dtype=float), list(names)
-        for part in front:
-            found = list(part.get_feature_names_out(found))
-        columns = [_origin(name, names) for name in found]
+        _, last = _taken_apart(model)
+        if read.spread is None:
+            own = np.abs(np.asarray(last.feature_importances_, dtype=float))
+        else:
+            own = np.abs(np.atleast_2d(last.coef_)).sum(axis=0)
     except Exception:  # whatever a model does when it is asked, the others answer
         return None
-    if None in columns or own.shape != (len(columns),) or not np.isfinite(own).all():
+    known = read.origins >= 0
+    if own.shape != known.shape:
         return None
-    return np.bincount(np.array(columns, dtype=np.intp), np.abs(own), len(names))
+    own = own if read.spread is None else own * read.spread
+    if not np.isfinite(own).all() or own[~known].any():
+        return None
+    return np.bincount(read.origins[known], own[known], read.n_columns)
 
 
-def column_spread(model: Any, X: Any, sample_weight: Array | None = None) -> Array | None:
-    """Measure the spread of the columns that a fitted linear model reads: behind its transformers, where it has some.
+def columns_read(model: Any, X: Any, sample_weight: Array | None = None) -> ColumnsRead | None:
+    """Find out which columns a fitted model reads: behind its transformers, where it has some.
+
+    Names are not asked: what a transformer makes is moved with the one column that it is made of, and with no other.
 
     Parameters
     ----------
@@ -126,37 +155,98 @@ def column_spread(model: Any, X: Any, sample_weight: Array | None = None) -> Arr
     X : array-like of shape (n_samples, n_features)
         The rows that it was fitted on.
     sample_weight : ndarray of shape (n_samples,), default=None
-        How much each row counts.
+        How much each row counts in the spread.
 
     Returns
     -------
-    ndarray of shape (n_inner_columns,) or None
-        Standard deviations; ``None`` where the model has no coefficients or importances of its own.
+    ColumnsRead or None
+        ``None`` where the model has neither importances nor coefficients of its own, or its transformers refuse.
 
     Examples
     --------
     >>> from sklearn.linear_model import Ridge
-    >>> X = np.array([[0.0, 5.0], [2.0, 5.0]])
-    >>> column_spread(Ridge().fit(X, [0.0, 1.0]), X)
-    array([1., 0.])
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import PolynomialFeatures
+    >>> X = np.array([[0.0, 5.0, 1.0], [2.0, 5.0, 3.0]])
+    >>> columns_read(Ridge().fit(X, [0.0, 1.0]), X)
+    ColumnsRead(origins=array([0, 1, 2]), n_columns=3, spread=array([1., 0., 1.]))
+    >>> made = make_pipeline(PolynomialFeatures(interaction_only=True), Ridge()).fit(X, [0.0, 1.0])
+    >>> columns_read(made, X).origins
+    array([-1,  0, -1,  2,  0, -1,  2])
     """
     try:
         front, last = _taken_apart(model)
-        if hasattr(type(last), "feature_importances_") or not hasattr(last, "coef_"):
+        linear = not _has(last, "feature_importances_")
+        if linear and not hasattr(last, "coef_"):
             return None
-        for part in front:
-            X = part.transform(X)
-        values = X.tocsr().astype(float) if sparse.issparse(X) else np.asarray(X, dtype=float)
-        scale = mean_and_scale(values, sample_weight)[1]
-        # The scale of a constant is called one, so that it can be divided by.
-        ends = [np.asarray(_dense(getattr(values, end)(axis=0)), dtype=float) for end in ("min", "max")]
-        return np.where(ends[0] == ends[1], 0.0, scale)
+        n_columns = X.shape[1]
+        if not front and not linear:
+            return ColumnsRead(np.arange(n_columns), n_columns)
+        with np.errstate(all="ignore"):
+            values = _behind(front, X)
+            origins = _origins(front, X, values) if front else np.arange(n_columns)
+        return ColumnsRead(origins, n_columns, _spread(values, sample_weight) if linear else None)
     except Exception:  # see above
         return None
 
 
+def _behind(front: Sequence[Any], X: Any) -> Any:
+    """What comes out behind transformers, as numbers."""
+    for part in front:
+        X = part.transform(X)
+    if sparse.issparse(X):
+        return X.tocsc().astype(float)
+    return Categories.of(X).encode(X) if is_frame(X) else np.asarray(X, dtype=float)
+
+
+def _spread(values: Any, sample_weight: Array | None) -> Array:
+    scale = mean_and_scale(values.tocsr() if sparse.issparse(values) else values, sample_weight)[1]
+    # The scale of a constant is called one, so that it can be divided by.
+    low, high = (np.asarray(_dense(getattr(values, end)(axis=0)), dtype=float) for end in ("min", "max"))
+    return np.where(low == high, 0.0, scale)
+
+
+def _origins(front: Sequence[Any], X: Any, values: Any) -> NDArray[np.intp]:
+    """Position of the one column that each column behind the transformers is made of; -1 where it is not one alone.
+
+    Some columns take values of other rows, then some others, and so on. Each column is among them in its own half of
+    the times: what changes at those times is made of it, what changes more often is made of several.
+    """
+    rows = _telling_rows(values)
+    few, source = take_rows(X, rows), np.roll(np.arange(len(rows)), 1)
+    before = _behind(front, few)
+    n_columns = X.shape[1]
+    n_times = next(n for n in count(2) if comb(n, n // 2) >= n_columns)
+    times_of = list(islice(combinations(range(n_times), n_times // 2), n_columns))
+    changed = np.column_stack(
+        [
+            _changed(
+                before, _behind(front, with_moved(few, [j for j in range(n_columns) if time in times_of[j]], source))
+            )
+            for time in range(n_times)
+        ]
+    )
+    column_of = {times: place for place, times in enumerate(times_of)}
+    return np.array([column_of.get(tuple(np.flatnonzero(often)), -1) for often in changed], dtype=np.intp)
+
+
+def _telling_rows(values: Any) -> NDArray[np.intp]:
+    """Some rows of all times, and those where a column is lowest and highest, so that all change that ever do."""
+    n_rows = values.shape[0]
+    ordered = values if sparse.issparse(values) else np.where(np.isnan(values), np.inf, values)
+    ends = [_dense(getattr(ordered, end)(axis=0)) for end in ("argmin", "argmax")]
+    return np.unique(np.concatenate([np.linspace(0, n_rows - 1, _SOME_ROWS).astype(np.intp), *ends]))
+
+
+def _changed(before: Any, after: Any) -> NDArray[np.bool_]:
+    """Which columns differ anywhere."""
+    if sparse.issparse(before):
+        return np.diff((before != after).tocsc().indptr) > 0
+    return ((before != after) & ~(np.isnan(before) & np.isnan(after))).any(axis=0)
+
+
 def _dense(values: Any) -> Any:
-    return np.ravel(values.toarray()) if sparse.issparse(values) else values
+    return np.ravel(values.toarray() if sparse.issparse(values) else values)
 
 
 def _taken_apart(model: Any) -> tuple[list[Any], Any]:
@@ -166,7 +256,7 @@ def _taken_apart(model: Any) -> tuple[list[Any], Any]:
         if isinstance(model, Pipeline):
             front += [model[:-1]] if len(model) > 1 else []
             model = model[-1]
-        elif any(name in vars(model) or hasattr(type(model), name) for name in _SAID):
+        elif _has(model, "feature_importances_") or _has(model, "coef_"):
             return front, model
         else:
             inside = next((getattr(model, name) for name in _INSIDE if hasattr(model, name)), None)
@@ -175,16 +265,6 @@ def _taken_apart(model: Any) -> tuple[list[Any], Any]:
             model = inside
 
 
-def _origin(name: str, columns: Sequence[str]) -> int | None:
-    """Position of the column that another is made of, by its name; ``None`` where that is not clear."""
-    # Transformers put their name before that of a column, encoders a category behind it.
-    words = str(name).split("__")
-    endings = ["__".join(words[place:]) for place in range(len(words))]
-    for ending in endings:
-        if ending in columns:
-            return list(columns).index(ending)
-    for ending in endings:
-        made_of = [place for place, column in enumerate(columns) if ending.startswith(f"{column}_")]
-        if made_of:
-            return made_of[0] if len(made_of) == 1 else None
-    return None
+def _has(model: Any, name: str) -> bool:
+    """Look for an attribute without asking for it: a forest works its importances out anew each time."""
+    return name in vars(model) or hasattr(type(model), name)

@@ -6,10 +6,11 @@ ledger, so constant memory, feedback row by row, merging and the recent window a
 rule: a figure that its outcomes do not define is NaN, never 0, and every figure stands beside its number of outcomes.
 """
 
-from skensemble.performance._figures import performance_figures
+from skensemble.performance._figures import moment_profits, performance_figures
 from skensemble.performance._intervals import (
     effective_number,
     mean_interval,
+    rate_interval,
     sharpe_interval,
     trade_outcomes,
     wilson_interval,
@@ -20,7 +21,9 @@ __all__ = [
     "Ledger",
     "effective_number",
     "mean_interval",
+    "moment_profits",
     "performance_figures",
+    "rate_interval",
     "sharpe_interval",
     "trade_outcomes",
     "wilson_interval",

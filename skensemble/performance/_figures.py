@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from skensemble.performance._intervals import Array
+from skensemble.performance._intervals import Array, ratio
 from skensemble.performance._records import (
     LOSS,
     N_CHANNELS,
@@ -18,7 +18,7 @@ from skensemble.performance._records import (
     tradable,
 )
 
-__all__ = ["performance_figures"]
+__all__ = ["moment_profits", "performance_figures"]
 
 
 def performance_figures(
@@ -79,3 +79,40 @@ def performance_figures(
             with np.errstate(over="ignore", invalid="ignore"):
                 record[:, here] = extended(record[:, here], weight, weight**2, values[rows])
     return figures_of(record, periods_per_year, overlap)
+
+
+def moment_profits(profits_bps: Array, weight: Array, moments: npt.NDArray[np.intp]) -> tuple[Array, Array]:
+    """Take the rows of one moment for one trade at the mean of their profits.
+
+    Parameters
+    ----------
+    profits_bps : ndarray of shape (n_samples, n_performers)
+        Profit of each row in basis points, NaN where there was no trade.
+    weight : ndarray of shape (n_samples,)
+        How much each row counts.
+    moments : ndarray of int of shape (n_samples,)
+        Number of the moment of each row.
+
+    Returns
+    -------
+    profits_bps : ndarray of shape (n_moments, n_performers)
+        Mean profit of those rows that traded, NaN where none did.
+    weight : ndarray of shape (n_moments,)
+        Mean weight of the rows that count; 0 where none does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> profits, weight = moment_profits(np.array([[10.0], [20.0], [np.nan]]), np.ones(3), np.array([0, 0, 1]))
+    >>> profits.ravel().tolist(), weight.tolist()
+    ([15.0, nan], [1.0, 1.0])
+    """
+    own, place = np.unique(moments, return_inverse=True)
+
+    def summed(values: Array) -> Array:
+        return np.stack([np.bincount(place, column, len(own)) for column in values.T], axis=1)
+
+    traded = np.isfinite(profits_bps) * weight[:, None]
+    earned = summed(np.where(traded > 0, profits_bps, 0.0) * traded)
+    whole, n_rows = summed(np.column_stack([weight, weight > 0])).T
+    return ratio(earned, summed(traded)), whole / np.maximum(n_rows, 1.0)

@@ -15,6 +15,7 @@ __all__ = [
     "effective_number",
     "mean_interval",
     "normal_quantile",
+    "rate_interval",
     "ratio",
     "sharpe_interval",
     "trade_outcomes",
@@ -102,6 +103,75 @@ def wilson_interval(wins: npt.ArrayLike, n: npt.ArrayLike, confidence: float = 0
     half = z * np.sqrt(variance + ratio(spread, 4 * n))
     low, high = (rate + spread / 2 - half) / (1 + spread), (rate + spread / 2 + half) / (1 + spread)
     return np.maximum(low, 0.0), np.minimum(high, 1.0)
+
+
+def rate_interval(
+    hits: npt.ArrayLike, weight: npt.ArrayLike, moments: npt.ArrayLike, *, overlap: float = 1.0
+) -> tuple[float, float]:
+    """Bound the true rate behind outcomes of which those of one moment share their fate.
+
+    Five hundred shares on one day are not five hundred answers: they rise and fall together. So the rate is bounded by
+    `wilson_interval`, with as many outcomes as it would take of outcomes by themselves to be as uncertain: with w the
+    weights, h the hits (0 or 1), p the rate and T the number of moments, ::
+
+        n = p (1 − p) / v,   v = T / (T − 1) · Σ_moments (Σ w (h − p))² / (Σ w)²
+
+    and never more than by `effective_number` of the weights; where all or none are hits, that of the moments' weights.
+
+    Parameters
+    ----------
+    hits : array-like of shape (n_samples,)
+        1 or 0 in time order; where NaN, the outcome does not count.
+    weight : array-like of shape (n_samples,)
+        How much each outcome counts.
+    moments : array-like of shape (n_samples,)
+        Number of the moment of each, not decreasing.
+    overlap : float, default=1.0
+        How many moments in a row share one stretch of time; so many tell as much as one.
+
+    Returns
+    -------
+    low, high : float
+        The bounds at 95 %; NaN where nothing counts.
+
+    References
+    ----------
+    K.-Y. Liang and S. L. Zeger, "Longitudinal data analysis using generalized linear models", Biometrika, 1986.
+
+    Examples
+    --------
+    Of four days three were right, told by one share or by ten that moved as one:
+
+    >>> days, right = np.arange(4), np.array([1, 1, 1, 0])
+    >>> low, high = rate_interval(right, np.ones(4), days)
+    >>> print(f"{low:.2f} to {high:.2f}")
+    0.30 to 0.95
+    >>> low, high = rate_interval(right.repeat(10), np.ones(40), days.repeat(10))
+    >>> print(f"{low:.2f} to {high:.2f}")
+    0.26 to 0.96
+    """
+    hits, weight, moments = (np.asarray(part, dtype=float) for part in (hits, weight, moments))
+    counts = (weight > 0) & np.isfinite(hits)
+    hits, weight, moments = hits[counts], weight[counts], moments[counts]
+    if not len(hits):
+        return float("nan"), float("nan")
+    rate = float(weight @ hits / weight.sum())
+    n = float(effective_number(weight.sum(), weight @ weight))
+    starts = np.flatnonzero(np.diff(moments, prepend=-np.inf))
+    if len(starts) < len(moments):
+        surplus, of_moments = np.add.reduceat(np.stack([weight * (hits - rate), weight]), starts, axis=1)
+        n = min(n, _as_many(surplus, of_moments, rate))
+    low, high = wilson_interval(rate * n / overlap, n / overlap)
+    return float(low), float(high)
+
+
+def _as_many(surplus: Array, of_moments: Array, rate: float) -> float:
+    """Of how many outcomes by themselves a rate would be as uncertain as this one of outcomes that share moments."""
+    total, n_moments = of_moments.sum(), len(of_moments)
+    if not 0 < rate < 1 or n_moments < 2:
+        return float(effective_number(total, of_moments @ of_moments))
+    variance = float(n_moments / (n_moments - 1) * (surplus @ surplus) / total**2)
+    return rate * (1 - rate) / variance if variance > 0 else float("inf")
 
 
 def mean_interval(

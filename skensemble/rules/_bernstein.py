@@ -138,6 +138,9 @@ class BernsteinAggregation(Rule[BernsteinState]):
     array([0.794, 0.206])
     """
 
+    # What rules of older files run in, which have no engine of their own.
+    engine = "numpy"
+
     def __init__(self, engine: str = "numpy") -> None:
         self.engine = engine
 
