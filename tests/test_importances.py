@@ -245,6 +245,40 @@ def test_products_that_a_model_does_not_use_keep_no_one_from_saying_what_it_uses
     np.testing.assert_array_equal(column_importances(model, columns_read(model, X)), [1, 0, 0])
 
 
+@pytest.mark.parametrize("weekday", range(5))
+def test_the_product_of_a_slow_flag_and_another_is_made_of_both(weekday):
+    n = np.arange(600)
+    X = np.column_stack([n > 300, n % 5 == weekday, np.sin(n)]).astype(float)
+    model = make_pipeline(PolynomialFeatures(interaction_only=True, include_bias=False), Ridge()).fit(X, X[:, 2])
+    np.testing.assert_array_equal(columns_read(model, X).origins, [0, 1, 2, -1, -1, -1])
+
+
+class Remembering(FunctionTransformer):
+    """Keeps the last row that it was asked about."""
+
+    def transform(self, X):
+        self.last_ = X[-1].copy()
+        return X
+
+
+def test_transformers_stay_as_the_fit_has_left_them():
+    X = table()[0].to_numpy()
+    model = make_pipeline(Remembering(), Ridge()).fit(X, X[:, 0])
+    model.predict(X[:7])
+    assert columns_read(model, X) is not None
+    np.testing.assert_array_equal(model[0].last_, X[6])
+
+
+def test_where_a_few_rows_tell_no_others_are_asked():
+    asked = []
+    X = np.random.default_rng(0).normal(size=(5000, 400))
+    watched = FunctionTransformer(lambda X: asked.append(len(X)) or X)
+    model = make_pipeline(watched, Ridge()).fit(X, X[:, 0])
+    asked.clear()
+    np.testing.assert_array_equal(columns_read(model, X).origins, np.arange(400))
+    assert sorted(asked)[-2] <= 200
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 40), st.integers(0, 2**31), st.booleans())
 def test_columns_are_found_behind_any_choice_of_them(n_columns, seed, thin):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
 from skensemble.performance import (
     Ledger,
@@ -781,8 +781,9 @@ def test_rows_that_repeat_what_others_of_their_time_say_make_no_rate_surer(n, co
     hits = (np.random.default_rng(seed).random(n) < 0.6).astype(float)
     once = rate_interval(hits, np.ones(n), np.arange(n))
     many = rate_interval(hits.repeat(copies), np.ones(n * copies), np.arange(n).repeat(copies))
-    # Of n days alike n - 1 are free to differ.
-    independent = n - 1 if 0 < hits.mean() < 1 else n
+    # Of n days alike n - 1 are free to differ, and how much they do is known from them alone.
+    student = special.stdtrit(n - 1, 0.975) / special.ndtri(0.975)
+    independent = (n - 1) / student**2 if 0 < hits.mean() < 1 else n
     np.testing.assert_allclose(many, wilson_interval(hits.mean() * independent, independent), rtol=1e-9)
     assert many[1] - many[0] >= once[1] - once[0] - 1e-12
 
@@ -797,6 +798,21 @@ def test_the_interval_of_a_rate_covers_where_rows_of_one_time_share_their_fate()
     assert 0.92 < np.mean((bounds[:, 0] < 0.6) & (bounds[:, 1] > 0.6)) < 0.98
     low, high = wilson_interval(hits.sum(axis=1), np.full(n_streams, hits.shape[1]))
     assert np.mean((low < 0.6) & (high > 0.6)) < 0.7
+
+
+@pytest.mark.parametrize(("n_days", "overlap"), [(2, 1), (3, 1), (5, 1), (4, 5), (10, 5)])
+def test_the_interval_of_a_rate_covers_where_days_are_few(n_days, overlap):
+    rng = np.random.default_rng(4)
+    n_streams, n_assets, window = 400, 20, np.ones(overlap)
+
+    def moved(width):
+        steps = rng.normal(size=(n_streams, n_days + overlap - 1, width))
+        return np.apply_along_axis(np.convolve, 1, steps, window, "valid")
+
+    hits = (moved(1) + moved(n_assets) > 0).astype(float).reshape(n_streams, -1)
+    days = np.arange(n_days).repeat(n_assets)
+    bounds = np.array([rate_interval(own, np.ones(len(own)), days, overlap=overlap) for own in hits])
+    assert np.mean((bounds[:, 0] <= 0.5) & (bounds[:, 1] >= 0.5)) > 0.92
 
 
 def test_the_interval_of_no_rate():

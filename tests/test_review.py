@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from _live_cases import Leans, Says
+from scipy import stats
 from sklearn.dummy import DummyRegressor
 from test_html import NASTY, read
 
@@ -443,7 +444,8 @@ def test_rows_of_one_time_that_share_their_fate_count_as_one():
     together, apart = np.arange(400) // 10 % 5 > 0, np.arange(400) % 5 > 0
     found = evidence._rate(together, np.ones(400))
     assert (found.rate, found.n, found.n_moments) == (0.8, 400, 40)
-    assert (found.low, found.high) == pytest.approx(wilson_interval(0.8 * 39, 39))
+    as_many = 39 * (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 39)) ** 2
+    assert (found.low, found.high) == pytest.approx(wilson_interval(0.8 * as_many, as_many))
     # Where rows of one time are as different as any, each counts; where all are alike, nobody can tell.
     assert evidence._rate(apart, np.ones(400))[3:] == pytest.approx(wilson_interval(0.8 * 400, 400))
     assert evidence._rate(together | True, np.ones(400))[3:] == pytest.approx(wilson_interval(40, 40))

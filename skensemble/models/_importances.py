@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import combinations, count, islice
 from math import comb
@@ -176,6 +177,8 @@ def columns_read(model: Any, X: Any, sample_weight: Array | None = None) -> Colu
     """
     try:
         front, last = _taken_apart(model)
+        # Copies: a transformer may remember what it was asked, or draw at random.
+        front = deepcopy(front)
         linear = not _has(last, "feature_importances_")
         if linear and not hasattr(last, "coef_"):
             return None
@@ -213,7 +216,7 @@ def _origins(front: Sequence[Any], X: Any, values: Any) -> NDArray[np.intp]:
     the times: what changes at those times is made of it, what changes more often is made of several.
     """
     rows = _telling_rows(values)
-    few, source = take_rows(X, rows), np.roll(np.arange(len(rows)), 1)
+    few, source = take_rows(X, rows), _one_round(len(rows))
     before = _behind(front, few)
     n_columns = X.shape[1]
     n_times = next(n for n in count(2) if comb(n, n // 2) >= n_columns)
@@ -230,12 +233,27 @@ def _origins(front: Sequence[Any], X: Any, values: Any) -> NDArray[np.intp]:
     return np.array([column_of.get(tuple(np.flatnonzero(often)), -1) for often in changed], dtype=np.intp)
 
 
+def _one_round(n_rows: int) -> NDArray[np.intp]:
+    """For each row another one, all in a single round, so that what differs anywhere changes somewhere.
+
+    In no order of time: a slow column would change on a few rows only, and what is made of it and of another perhaps
+    on none.
+    """
+    order = np.random.default_rng(0).permutation(n_rows)
+    source = np.empty(n_rows, dtype=np.intp)
+    source[order] = np.roll(order, 1)
+    return source
+
+
 def _telling_rows(values: Any) -> NDArray[np.intp]:
-    """Some rows of all times, and those where a column is lowest and highest, so that all change that ever do."""
-    n_rows = values.shape[0]
-    ordered = values if sparse.issparse(values) else np.where(np.isnan(values), np.inf, values)
-    ends = [_dense(getattr(ordered, end)(axis=0)) for end in ("argmin", "argmax")]
-    return np.unique(np.concatenate([np.linspace(0, n_rows - 1, _SOME_ROWS).astype(np.intp), *ends]))
+    """Some rows of all times, and where a column is the same in all of these, its lowest and its highest."""
+    rows = np.unique(np.linspace(0, values.shape[0] - 1, _SOME_ROWS).astype(np.intp))
+    some = values[rows]
+    same = np.flatnonzero(~_changed(some, some[np.roll(np.arange(len(rows)), 1)]))
+    rare = values[:, same]
+    ordered = rare if sparse.issparse(rare) else np.where(np.isnan(rare), np.inf, rare)
+    ends = [_dense(getattr(ordered, end)(axis=0)) for end in ("argmin", "argmax")] if len(same) else []
+    return np.unique(np.concatenate([rows, *ends]))
 
 
 def _changed(before: Any, after: Any) -> NDArray[np.bool_]:

@@ -112,11 +112,12 @@ def rate_interval(
 
     Five hundred shares on one day are not five hundred answers: they rise and fall together. So the rate is bounded by
     `wilson_interval`, with as many outcomes as it would take of outcomes by themselves to be as uncertain: with w the
-    weights, h the hits (0 or 1), p the rate and T the number of moments, ::
+    weights, h the hits (0 or 1), p the rate, T the number of moments, t Student's quantile and z the normal one, ::
 
-        n = p (1 − p) / v,   v = T / (T − 1) · Σ_moments (Σ w (h − p))² / (Σ w)²
+        n = p (1 − p) / v,   v = (t(T / overlap − 1) / z)² · T / (T − 1) · Σ_moments (Σ w (h − p))² / (Σ w)²
 
-    and never more than by `effective_number` of the weights; where all or none are hits, that of the moments' weights.
+    and never more than by `effective_number` of the weights; where all or none are hits, or there are fewer than two
+    moments for each ``overlap``, that of the moments' weights.
 
     Parameters
     ----------
@@ -148,7 +149,7 @@ def rate_interval(
     0.30 to 0.95
     >>> low, high = rate_interval(right.repeat(10), np.ones(40), days.repeat(10))
     >>> print(f"{low:.2f} to {high:.2f}")
-    0.26 to 0.96
+    0.13 to 0.98
     """
     hits, weight, moments = (np.asarray(part, dtype=float) for part in (hits, weight, moments))
     counts = (weight > 0) & np.isfinite(hits)
@@ -160,17 +161,19 @@ def rate_interval(
     starts = np.flatnonzero(np.diff(moments, prepend=-np.inf))
     if len(starts) < len(moments):
         surplus, of_moments = np.add.reduceat(np.stack([weight * (hits - rate), weight]), starts, axis=1)
-        n = min(n, _as_many(surplus, of_moments, rate))
+        n = min(n, _as_many(surplus, of_moments, rate, overlap))
     low, high = wilson_interval(rate * n / overlap, n / overlap)
     return float(low), float(high)
 
 
-def _as_many(surplus: Array, of_moments: Array, rate: float) -> float:
+def _as_many(surplus: Array, of_moments: Array, rate: float, overlap: float) -> float:
     """Of how many outcomes by themselves a rate would be as uncertain as this one of outcomes that share moments."""
     total, n_moments = of_moments.sum(), len(of_moments)
-    if not 0 < rate < 1 or n_moments < 2:
+    if not 0 < rate < 1 or n_moments < 2 * overlap:
         return float(effective_number(total, of_moments @ of_moments))
     variance = float(n_moments / (n_moments - 1) * (surplus @ surplus) / total**2)
+    # A variance that few moments tell is itself a guess: as wide as Student's interval of a mean.
+    variance *= float(special.stdtrit(n_moments / overlap - 1, 0.975) / normal_quantile(0.95)) ** 2
     return rate * (1 - rate) / variance if variance > 0 else float("inf")
 
 
