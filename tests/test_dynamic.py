@@ -440,6 +440,29 @@ def test_another_engine_goes_on_from_what_was_learned_and_another_rule_does_not(
     assert not DynamicWeighting(rules.MLPoly()).resume(past, *where)
 
 
+class Rooted(Loss):
+    """A loss that the library does not know, and that is not convex."""
+
+    convex = False
+
+    def _losses(self, targets, predictions):
+        return np.abs(predictions - targets) ** 0.5
+
+    def _slopes(self, targets, combined):
+        raise AssertionError("slopes of a loss that is not convex are not asked for")
+
+
+def test_machine_code_learns_from_own_losses_of_any_kind():
+    targets, predictions, memberships = stream_of("informative", 200, n_models=3, n_regimes=2)
+    slow, fast = (
+        DynamicWeighting(rules.BernsteinAggregation(engine=engine), loss=Rooted()).fit(
+            predictions, targets, memberships
+        )
+        for engine in ("numpy", "numba")
+    )
+    np.testing.assert_allclose(fast.regime_weights_, slow.regime_weights_, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("combiner", "message"),
     [

@@ -248,3 +248,13 @@ def test_few_rows_in_another_form_are_refused_as_ever():
             on_array.predict(rows)
     with pytest.warns(UserWarning, match="feature names"):
         on_frame.predict(X[:1])
+
+
+def test_whole_numbers_that_double_precision_rounds_take_the_long_way():
+    frame = pd.DataFrame({"stamp": np.array([2**54, 2**54 + 2**31] * 20, dtype=np.int64)})
+    model = RandomForestRegressor(N_TREES, random_state=0).fit(frame, frame["stamp"] > 2**54)
+    asked = pd.DataFrame({"stamp": [2**54 + 2**30 + 1]})
+    assert few_numbers(asked) is None
+    assert few_numbers(asked // 4) is not None
+    said = outputs(model, asked, None)
+    assert_array_equal(np.ravel(said), model.predict(asked))

@@ -1037,6 +1037,18 @@ def test_machine_code_for_the_losses_that_it_knows():
         rule.follow(started(rule), np.ones((1, 3, 1)), np.ones((1, 1)), np.ones((1, 3)), loss=Own())
 
 
+def test_what_a_rule_cannot_follow_is_refused_before_anything_is_translated():
+    class Own(SquaredLoss):
+        pass
+
+    BernsteinAggregation("numba").check(LogLoss())
+    BernsteinAggregation("numpy").check(Own())
+    with pytest.raises(ValueError, match="knows the losses of"):
+        BernsteinAggregation("numba").check(Own())
+    with pytest.raises(ValueError, match="share of FixedShare must be"):
+        FixedShare(share=2).check()
+
+
 def test_an_unknown_engine():
     with pytest.raises(ValueError, match="engine of BernsteinAggregation must be one of 'numba', 'numpy'; got 'C'"):
         started(BernsteinAggregation("C"))

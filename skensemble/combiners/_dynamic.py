@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from skensemble._checks import check_number, check_part
 from skensemble.combiners._base import Array, Averaging, awake_models, default_loss, weighted_mean
-from skensemble.losses import Loss, SquaredLoss
+from skensemble.losses import Loss
 from skensemble.rules import BernsteinAggregation, Rule
 
 __all__ = ["DynamicWeighting"]
@@ -143,16 +143,8 @@ class DynamicWeighting(Averaging):
         check_number(self.short_memory, "short_memory", "DynamicWeighting", low=0, open_low=True, high=1)
         check_part(self.rule, "rule", "DynamicWeighting", Rule, "BernsteinAggregation()")
         check_part(self.loss, "loss", "DynamicWeighting", Loss, "SquaredLoss()")
-        # A row of no weight: rule and loss say whether they can work together.
-        rule, loss = self.rule or BernsteinAggregation(), self.loss or SquaredLoss()
-        rule.follow(
-            rule.start([1.0], [1.0]),
-            np.zeros((1, 1, 1)),
-            np.zeros((1, 1)),
-            np.ones((1, 1)),
-            loss=loss if self.gradient_trick and loss.convex else None,
-            scale=np.zeros(1),
-        )
+        loss = self.loss if self.gradient_trick and (self.loss is None or self.loss.convex) else None
+        (BernsteinAggregation() if self.rule is None else self.rule).check(loss)
 
     def _fit(self, predictions: Array, targets: Array, memberships: Array, counted: Array, features: Any) -> None:
         self._start(predictions.shape[1], memberships.shape[1], targets.shape[1])
@@ -185,14 +177,14 @@ class DynamicWeighting(Averaging):
         known: Any,
         features: Any,
     ) -> tuple[Array, Array]:
-        awake = awake_models(predictions)
+        awake, slopes = awake_models(predictions), self.gradient_trick and self.loss_.convex
         self.state_, before = self.rule_.follow(
             self.state_,
             np.where(awake[:, :, None], predictions, 0.0),
             targets,
             self._confidences(awake, memberships),
-            loss=self.loss_,
-            losses=None if self.gradient_trick and self.loss_.convex else self.loss_(targets, predictions),
+            loss=self.loss_ if slopes else None,
+            losses=None if slopes else self.loss_(targets, predictions),
             scale=counted,
             known=known,
             weights=weights,

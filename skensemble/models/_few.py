@@ -43,7 +43,8 @@ def few_numbers(X: Any) -> NDArray[np.float64] | None:
     -------
     ndarray of float of shape (n_samples, n_features) or None
         ``None`` where the rows are many, or hold anything but NaN and numbers within the range of single precision;
-        and for an array of whole numbers too large for single precision, to which LightGBM rounds these.
+        for an array of whole numbers too large for single precision, to which LightGBM rounds these; and for a frame
+        with whole numbers too large for double precision.
 
     Examples
     --------
@@ -53,8 +54,10 @@ def few_numbers(X: Any) -> NDArray[np.float64] | None:
     if isinstance(X, pd.DataFrame):
         if not 0 < len(X) <= FEW_ROWS or not all(_is_number(dtype) for dtype in X.dtypes):
             return None
+        # Whole numbers that double precision does not hold would be rounded on their way to single precision.
+        largest = LARGEST_EXACT if any(dtype.kind in "iu" for dtype in X.dtypes) else LARGEST
         # Truths beside numbers would make an array of objects.
-        X, largest = X.to_numpy(dtype=np.float64), LARGEST
+        X = X.to_numpy(dtype=np.float64)
     elif not _is_table(X):
         return None
     else:

@@ -118,6 +118,23 @@ class Rule(BaseEstimator, ABC, Generic[State]):
         kin = (labels[:, None] == labels[None, :]).astype(float)
         return self._begin(Specialists(shares, np.log(shares), fades, np.sqrt(fades), bool((fades < 1).any()), kin))
 
+    def check(self, loss: Loss | None = None) -> None:
+        """Refuse parameters out of their range, and a loss whose slopes this rule cannot follow.
+
+        Parameters
+        ----------
+        loss : Loss, default=None
+            What `follow` would be given.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the loss does not do.
+        ImportError
+            If a library is not installed.
+        """
+        self.start([1.0], [1.0])
+
     def weights(self, state: State, awake: Floats) -> Floats:
         """Return the weights now in force.
 

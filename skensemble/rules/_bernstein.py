@@ -144,6 +144,25 @@ class BernsteinAggregation(Rule[BernsteinState]):
     def __init__(self, engine: str = "numpy") -> None:
         self.engine = engine
 
+    def check(self, loss: Loss | None = None) -> None:
+        """Refuse an unknown engine, one that is not installed, and a loss that it does not know.
+
+        Parameters
+        ----------
+        loss : Loss, default=None
+            What `follow` would be given.
+
+        Raises
+        ------
+        ValueError
+            If the engine or the loss does not do.
+        ImportError
+            If numba is not installed.
+        """
+        super().check(loss)
+        if self.engine == "numba":
+            _in_numba(_known_slope(loss)[0])
+
     def _begin(self, specialists: Specialists) -> BernsteinState:
         check_choice(self.engine, "engine", "BernsteinAggregation", ("numpy", "numba"))
         nothing = np.zeros_like(specialists.prior)
@@ -167,12 +186,7 @@ class BernsteinAggregation(Rule[BernsteinState]):
     def _follow(self, state: BernsteinState, rows: Rows, loss: Loss | None) -> tuple[BernsteinState, Floats]:
         if self.engine == "numpy":
             return super()._follow(state, rows, loss)
-        function, parameter = slope_function(SquaredLoss() if loss is None else loss) or (None, 0.0)
-        if function is None:
-            raise ValueError(
-                f"engine='numba' of BernsteinAggregation knows the losses of skensemble.losses; got {shown(loss)}. Use "
-                "engine='numpy'."
-            )
+        function, parameter = _known_slope(loss)
         return _in_numba(function)(_owned(state), _owned(rows), parameter)
 
     def _carry(self, state: BernsteinState, fresh: BernsteinState, origin: Positions, kept: Floats) -> BernsteinState:
@@ -184,6 +198,16 @@ class BernsteinAggregation(Rule[BernsteinState]):
         if scale == 0.0:
             return fresh
         return _judged(fresh.specialists, root, evidence, _divisor(root, scale) / scale)
+
+
+def _known_slope(loss: Loss | None) -> tuple[Callable[..., Floats], float]:
+    known = slope_function(SquaredLoss() if loss is None else loss)
+    if known is None:
+        raise ValueError(
+            f"engine='numba' of BernsteinAggregation knows the losses of skensemble.losses; got {shown(loss)}. Use "
+            "engine='numpy'."
+        )
+    return known
 
 
 @cache
