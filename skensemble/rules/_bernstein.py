@@ -110,7 +110,7 @@ class BernsteinAggregation(Rule[BernsteinState]):
     engine : {"numpy", "numba"}, default="numpy"
         What ``follow`` and ``replay`` run in. ``"numba"`` (``pip install "skensemble[fast]"``) translates them into
         machine code: some ten times as fast, weights within 1e-12, for the losses of ``skensemble.losses`` only. The
-        first translation takes some ten seconds, and is kept. A single ``update`` runs in numpy.
+        first translation takes some fifteen seconds, and is kept. A single ``update`` runs in numpy.
 
     See Also
     --------
